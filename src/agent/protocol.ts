@@ -1,0 +1,151 @@
+// Owns the wire between daemon and agent: message shapes, and their framing (pure). No I/O here.
+//
+// The agent is started as `<python> -I -S -u -c <bootstrap>` over an exec stream. The daemon writes the bundle of
+// payload/ to its stdin, the agent answers with MAGIC on stdout (whatever came before is junk and skipped), and from
+// then on both sides speak frames: 4 bytes big-endian length of the rest, 1 byte kind, body.
+//   kind 0: a JSON message, UTF-8          kind 1: channel data, 4 bytes big-endian channel, then bytes
+// When stdin ends the agent releases every worker it entered (breakpoints gone, app runs on) and leaves within 5 s.
+import type { ProcessInfo, Scope } from '../core/types.ts';
+
+export const MAGIC = 'DEBUGWAND-AGENT/1\n';
+export const MAX_FRAME_BYTES = 0x1_00_00_00; // 16 MiB
+
+/** First message of the agent. */
+export interface Hello {
+  readonly event: 'hello';
+  /** "3.14.8" of the interpreter that runs the agent. */
+  readonly python: string;
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** CapEff as a hexadecimal number. */
+  readonly capabilities: string;
+}
+
+/** Whole list, pushed at once when the set of processes changes, and every `statsMs` for CPU and memory. */
+export interface ProcessesEvent {
+  readonly event: 'processes';
+  /** False: only figures changed. */
+  readonly changed: boolean;
+  readonly processes: readonly ProcessInfo[];
+}
+
+/** A watched process is gone; comes before the `processes` event that lacks it, within a millisecond or so. */
+export interface ExitedEvent {
+  readonly event: 'exited';
+  readonly pid: number;
+  readonly startTime: number;
+}
+
+/** A worker that was entered lost its in-worker thread or was released from inside. */
+export interface LeftEvent {
+  readonly event: 'left';
+  readonly pid: number;
+  readonly startTime: number;
+  readonly why: string;
+}
+
+/** Output of a script that `run` started. */
+export interface OutputEvent {
+  readonly event: 'output';
+  readonly run: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+export interface ChannelClosedEvent {
+  readonly event: 'channel-closed';
+  readonly channel: number;
+  readonly why: string;
+}
+
+export type AgentEvent = Hello | ProcessesEvent | ExitedEvent | LeftEvent | OutputEvent | ChannelClosedEvent;
+
+/** Requests of the daemon: `{id, method, params}`; answers `{id, result}` or `{id, error: AgentError}`. */
+export interface Methods {
+  watch: { params: { scope: Scope; statsMs: number }; result: Record<string, never> };
+  /** A file tree for the target: opens `channel`; the daemon sends `size` bytes of a zip file on it. */
+  upload: { params: { channel: number; key: string; size: number }; result: { path: string } };
+  enter: { params: EnterParams; result: EnterResult };
+  /** Lets a worker go that `enter` held at its start. */
+  unhold: { params: { pid: number; startTime: number }; result: Record<string, never> };
+  /** Takes the debugger out of a worker: breakpoints gone, tracing off, app runs on. */
+  release: { params: { pid: number; startTime: number }; result: Record<string, never> };
+  run: { params: RunParams; result: RunResult };
+  /** Opens a byte stream to a TCP port on the target's loopback; data then flows on `channel`. */
+  dial: { params: { channel: number; port: number }; result: Record<string, never> };
+  /** Closes a channel. Closing one that is a debugger's connection never leaves the app stopped. */
+  hangup: { params: { channel: number }; result: Record<string, never> };
+  ping: { params: Record<string, never>; result: Record<string, never> };
+}
+
+export interface EnterParams {
+  readonly pid: number;
+  readonly startTime: number;
+  readonly execId: string;
+  /** Path that `upload` returned. */
+  readonly debugpy: string;
+  readonly holdAtStart: boolean;
+  /** How long to go on arming, waking and retrying. */
+  readonly timeoutMs: number;
+}
+
+export interface EnterResult {
+  /** TCP port of the in-process debug server on the target's loopback. */
+  readonly port: number;
+  /** "3.14.8" of the worker. */
+  readonly python: string;
+  /** Version of the debugpy that runs there. */
+  readonly debugpy: string;
+  /** `ours`: sent by us; `app`: imported from the app's own packages; `ours-before`: an earlier agent had entered;
+   * `app-listening`: the app's own debugpy.listen(), whose port this is: an adapter process answers there. */
+  readonly origin: 'ours' | 'app' | 'ours-before' | 'app-listening';
+  readonly held: boolean;
+  /** Milliseconds since `enter` was called. */
+  readonly timings: { readonly armed: number; readonly inside: number; readonly listening: number };
+}
+
+export interface RunParams {
+  readonly run: number;
+  readonly pid: number;
+  readonly startTime: number;
+  readonly execId: string;
+  /** Python source. */
+  readonly source: string;
+  /** For tracebacks and `__file__`. */
+  readonly filename: string;
+  readonly args: readonly string[];
+  readonly timeoutMs: number;
+}
+
+export interface RunResult {
+  /** 0, 1 if it raised, the argument of SystemExit. */
+  readonly exit: number;
+  /** The traceback, if it raised. */
+  readonly exception: string | null;
+}
+
+/** Codes: see AGENT_ERROR_CODES. `facts` differ by code (uids, paths). */
+export interface AgentError {
+  readonly code: AgentErrorCode;
+  readonly message: string;
+  readonly facts?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export const AGENT_ERROR_CODES = [
+  'gone', // the process ended
+  'changed', // same pid, another program (exec) or start time: look again
+  'denied', // no right to its memory: facts uid, gid (of the process), agentUid, needs ("ptrace" | "uid")
+  'disabled', // PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug
+  'too-old', // CPython before 3.14: facts version
+  'not-python', // no PyRuntime found
+  'asleep', // armed, but no thread ran Python within the time: facts wchan (what it waits in)
+  'frozen', // SIGSTOP or a frozen cgroup: state T or D
+  'no-space', // no writable directory for debugpy, or none that allows to load it
+  'failed', // debugpy or the script raised: message has the last line, facts traceback
+  'bad-request',
+  'internal',
+] as const;
+export type AgentErrorCode = (typeof AGENT_ERROR_CODES)[number];
+
+export type { ProcessInfo };

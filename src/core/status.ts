@@ -1,0 +1,95 @@
+// Owns the status report: the one shape that the terminal, `wand status --json`, notifications and tests read.
+// Version 1: fields may be added, never removed. Types only.
+import type { Role, Rung, TargetKind } from './types.ts';
+
+export type Phase = 'waiting' | 'entering' | 'attached' | 'stopped' | 'blocked';
+export type ReattachReason = 'reload' | 'restart' | 'crash' | 'rollout';
+
+export interface ProcessReport {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly replica: string;
+  readonly role: Role;
+  readonly reason: string;
+  readonly chosen: boolean;
+  /** As `ps` shows it: CPU time used divided by the time the process has been running. */
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  /** Null for a process that is not Python. */
+  readonly python: string | null;
+  readonly command: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly startedAt: number;
+}
+
+export interface WorkerReport {
+  readonly pid: number;
+  readonly replica: string;
+  /** Counts the workers that this daemon has followed for the target, from 1. */
+  readonly generation: number;
+  readonly command: string;
+  readonly python: string;
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  readonly role: Role;
+  readonly reason: string;
+}
+
+export interface EntryReport {
+  readonly rung: Rung;
+  readonly skipped: readonly { readonly rung: Rung; readonly why: string }[];
+  /** Whose debugpy runs in the worker: ours, the one the app brought, or one that was listening already. */
+  readonly debugpy?: string;
+}
+
+export interface ReattachReport {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** From the new worker's start to its breakpoints verified (or, with no editor there, to debuggable). */
+  readonly ms: number;
+  /** From the moment that the worker was seen. */
+  readonly seenMs: number;
+  readonly reason: ReattachReason;
+}
+
+export interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+}
+
+export interface TargetReport {
+  readonly name: string;
+  readonly kind: TargetKind;
+  readonly port: number;
+  readonly phase: Phase;
+  readonly ready: boolean;
+  /** One sentence for the status line: what it does or waits for. */
+  readonly message: string;
+  readonly worker: WorkerReport | null;
+  readonly processes: readonly ProcessReport[];
+  readonly entry: EntryReport | null;
+  readonly editor: { readonly connected: boolean; readonly client: string | null };
+  /** Where the worker is stopped, null while it runs: "app.py:12 (breakpoint)". */
+  readonly stoppedAt: string | null;
+  readonly reattach: {
+    readonly count: number;
+    readonly last: ReattachReport | null;
+    /** The last 50, oldest first. */
+    readonly history: readonly ReattachReport[];
+  };
+  readonly error: ErrorReport | null;
+}
+
+export interface StatusReport {
+  readonly version: 1;
+  readonly daemon: {
+    readonly pid: number;
+    readonly startedAt: number;
+    /** Absolute path of the config file, null without one. */
+    readonly config: string | null;
+    /** Set while the config on disk is bad and the last good one is in use. */
+    readonly configError: ErrorReport | null;
+  };
+  readonly targets: readonly TargetReport[];
+}

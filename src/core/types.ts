@@ -1,0 +1,141 @@
+// Owns the words that all parts share: config as resolved, replicas, processes, workers. Types only.
+import type { DebugwandError } from '../lib/errors.ts';
+
+/** The override of the worker's choice. `match` is a regular expression against the command line. */
+export type ProcessChoice = 'auto' | { readonly match: string } | { readonly pid: number };
+
+/** Same shape as DAP attach arguments of debugpy: `localRoot` is the developer's side. Absolute paths once resolved. */
+export interface PathMapping {
+  readonly local: string;
+  readonly remote: string;
+}
+
+export type TargetSource =
+  | { readonly kind: 'local'; readonly command: readonly string[]; readonly cwd: string }
+  | { readonly kind: 'local'; readonly pid: number }
+  | { readonly kind: 'local'; readonly match: string }
+  | { readonly kind: 'docker'; readonly container: string; readonly host?: string }
+  | {
+      readonly kind: 'docker';
+      readonly compose: { readonly project: string; readonly service: string };
+      readonly host?: string;
+    };
+
+export type TargetKind = 'local' | 'docker' | 'kubernetes';
+
+/** One target of the config, defaults filled in, global settings pushed down into it. */
+export interface TargetConfig {
+  readonly name: string;
+  /** The port on 127.0.0.1 and ::1 that the editor attaches to. */
+  readonly port: number;
+  readonly source: TargetSource;
+  /** From the config; absolute `local`. Empty: inferred. */
+  readonly pathMappings: readonly PathMapping[];
+  readonly process: ProcessChoice;
+  readonly holdAtStart: boolean;
+  readonly terminateOnDisconnect: boolean;
+  readonly notify: boolean;
+}
+
+export interface ProjectConfig {
+  /** Absolute path of the file that it came from; null for a config made of flags. */
+  readonly file: string | null;
+  /** Absolute: the folder of the config file (or the working directory). One daemon per root. */
+  readonly root: string;
+  readonly targets: readonly TargetConfig[];
+}
+
+/** One container, pod container or machine that a target may run in. */
+export interface Replica {
+  /** Container id; `host` for processes of this machine. Changes when the container is recreated, not when restarted. */
+  readonly id: string;
+  /** Shown to users: container name, pod name, `this machine`. */
+  readonly name: string;
+  readonly state: 'running' | 'paused' | 'restarting' | 'stopped';
+  /** Changes with each start of the container: agents of an earlier start are dead. */
+  readonly startedAt: string;
+  readonly workingDir?: string;
+  /** Bind mounts: `source` on the developer's machine, `destination` inside. */
+  readonly mounts?: readonly { readonly source: string; readonly destination: string }[];
+  readonly image?: string;
+  /** Which of the processes that an agent in the replica sees belong to the target. */
+  readonly scope: Scope;
+}
+
+/** `namespace`: all processes the agent sees. `descendants`: these pids and all below. `match`: regular expression. */
+export type Scope =
+  | { readonly kind: 'namespace' }
+  | { readonly kind: 'descendants'; readonly roots: readonly number[] }
+  | { readonly kind: 'match'; readonly pattern: string };
+
+/** Everything known about a target's workload at one moment: never a delta. */
+export interface Snapshot {
+  /** In order of preference; the first running one is followed. */
+  readonly replicas: readonly Replica[];
+  /** Why nothing runs, in words for the status line: "container `api` does not exist". Null when something runs. */
+  readonly waitingFor: string | null;
+  /** Set when the platform itself cannot be used (no daemon, no permission); the watch goes on and may clear it. */
+  readonly error: DebugwandError | null;
+}
+
+/** A process as the agent sees it (in the PID namespace of the target). */
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly ppid: number;
+  /** Field 22 of /proc/pid/stat: clock ticks after boot. With `pid` it identifies the process. */
+  readonly startTime: number;
+  /** Changes when the same pid execs another program (field 28, startstack, of /proc/pid/stat; "0" if unreadable). */
+  readonly execId: string;
+  /** Milliseconds since the process started, at the time of the snapshot. */
+  readonly ageMs: number;
+  readonly cmdline: readonly string[];
+  readonly exe: string | null;
+  readonly cwd: string | null;
+  readonly uid: number;
+  /** One letter of /proc/pid/stat: R S D Z T … */
+  readonly state: string;
+  readonly threads: number;
+  /** CPU seconds used (user and system) since the start. */
+  readonly cpuSeconds: number;
+  readonly rssBytes: number;
+  /** Only the variables that classification needs (RUN_MAIN, WERKZEUG_RUN_MAIN, …); null if unreadable. */
+  readonly environ: Readonly<Record<string, string>> | null;
+  /** Null: not a Python process. */
+  readonly python: PythonInfo | null;
+}
+
+export interface PythonInfo {
+  /** "3.14", or "3.14.8" when it could be read from memory; "3" when unknown. */
+  readonly version: string;
+  /** CPython's remote debugging protocol: null when unknown yet, e.g. no right to read memory. */
+  readonly remoteDebug: 'on' | 'off' | 'unsupported' | null;
+  readonly freeThreaded: boolean;
+  /** "cp314", "cp314t": which compiled wheel fits. */
+  readonly abi: string;
+  /** "glibc" | "musl". */
+  readonly libc: string;
+  /** "x86_64", "aarch64", … */
+  readonly arch: string;
+}
+
+/** `worker` runs user code and may be entered; `supervisor` starts workers; `helper` is part of multiprocessing;
+ * `wrapper` is a shell, init or runner around a server; `tool` is a Python process that is ours or not of the app. */
+export type Role = 'worker' | 'supervisor' | 'helper' | 'wrapper' | 'tool';
+
+export interface ClassifiedProcess extends ProcessInfo {
+  readonly role: Role;
+  /** In words: "spawned by the uvicorn reloader 17". */
+  readonly reason: string;
+  readonly chosen: boolean;
+}
+
+/** Outcome of `classify`: the tree with roles, and the worker to debug. */
+export interface Classification {
+  readonly processes: readonly ClassifiedProcess[];
+  /** The chosen worker, or null with a reason why none. */
+  readonly chosen: ClassifiedProcess | null;
+  readonly why: string;
+}
+
+/** The ways to get in, best first. */
+export type Rung = 'exec' | 'exec-as-worker' | 'helper-container';

@@ -1,0 +1,41 @@
+// Owns the interface that local, docker and (later) kubernetes implement. Types only.
+import type { Readable, Writable } from 'node:stream';
+import type { DebugwandError } from '../lib/errors.ts';
+import type { Replica, Snapshot, TargetKind } from '../core/types.ts';
+
+/** A program running inside a replica. Whoever opens one closes it. */
+export interface ExecStream {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Resolves once, after stdout ended; never rejects. `code` null: unknown (the wire was cut). */
+  readonly exit: Promise<{ readonly code: number | null; readonly error?: unknown }>;
+  /** Cuts the wire. The remote program sees its stdin end. Safe to call twice. */
+  close(): void;
+}
+
+export interface ExecOptions {
+  /** Numeric "uid:gid"; default: the replica's own user. */
+  readonly user?: string;
+}
+
+export interface Target {
+  readonly kind: TargetKind;
+  /** Whole snapshots, first one at once; ends only when `signal` aborts. Never throws for a lost platform. */
+  watch(signal: AbortSignal): AsyncIterable<Snapshot>;
+  /** @throws DebugwandError `replica-gone`, `exec-not-found` (no such program), `exec-denied`, … */
+  exec(replica: Replica, argv: readonly string[], options: ExecOptions, signal: AbortSignal): Promise<ExecStream>;
+  /**
+   * The same in a helper of the same image that shares PID and network namespace and has SYS_PTRACE.
+   * Null where the platform has no such thing (local).
+   */
+  readonly execHelper:
+    | ((replica: Replica, argv: readonly string[], signal: AbortSignal) => Promise<ExecStream>)
+    | null;
+  /** Python executables worth trying inside the replica, best first; asked before the first exec. */
+  interpreters(replica: Replica, signal: AbortSignal): Promise<readonly string[]>;
+  /** Every failure gets a name and a fix. */
+  explain(error: unknown): DebugwandError;
+  /** Removes whatever this target made (helper containers, a child process it started). Idempotent. */
+  close(): Promise<void>;
+}
