@@ -1,0 +1,137 @@
+// Owns the ladder: which way into a worker is tried next, and the error when none is left. Pure.
+import { DebugwandError } from '../lib/errors.ts';
+import type { AgentError, AgentErrorCode } from '../agent/protocol.ts';
+import type { FailedRung, WorkerState } from './state.ts';
+import type { ProcessInfo, Rung, TargetSource } from './types.ts';
+
+export interface LadderFacts {
+  readonly worker: WorkerState;
+  /** Uid of the agent exec'd as the replica's own user. */
+  readonly agentUid: number;
+  readonly helperAvailable: boolean;
+  /** The rung that worked for the previous worker. */
+  readonly provenRung: Rung | null;
+  readonly source: TargetSource;
+}
+
+export type LadderStep =
+  | { readonly type: 'enter'; readonly rung: Rung }
+  | { readonly type: 'wait'; readonly until: number; readonly error: DebugwandError | null; readonly message: string }
+  | { readonly type: 'blocked'; readonly error: DebugwandError };
+
+const ORDER: readonly Rung[] = ['exec', 'exec-as-worker', 'helper-container'];
+
+/** A fault of the rung (not of the worker): the next rung may do better. */
+const RUNG_FAULTS: ReadonlySet<AgentErrorCode> = new Set(['denied', 'no-space']);
+
+/** What to do about a worker that is not entered yet. */
+export function nextStep(facts: LadderFacts, now: number): LadderStep {
+  const { worker } = facts;
+  const last = worker.entry;
+  if (last.state !== 'failed') return { type: 'enter', rung: facts.provenRung ?? 'exec' };
+  if (RUNG_FAULTS.has(last.error.code)) {
+    const rung = nextRung(facts, worker.failedRungs);
+    return rung === null
+      ? { type: 'blocked', error: explainEntry(last.error, worker.process, facts) }
+      : { type: 'enter', rung };
+  }
+  if (last.retryAt === null) return { type: 'blocked', error: explainEntry(last.error, worker.process, facts) };
+  if (now >= last.retryAt) return { type: 'enter', rung: last.rung };
+  const error = explainEntry(last.error, worker.process, facts);
+  // What a moment's patience cures is a message; what failed more than twice is an error, and retried all the same.
+  const patient = last.error.code === 'asleep' || last.error.code === 'frozen' || last.error.code === 'changed';
+  return {
+    type: 'wait',
+    until: last.retryAt,
+    error: patient || last.error.code === 'gone' || last.attempts < 3 ? null : error,
+    message: `${error.message}; ${error.fix}`,
+  };
+}
+
+function nextRung(facts: LadderFacts, failed: readonly FailedRung[]): Rung | null {
+  const tried = new Set(failed.filter((f) => RUNG_FAULTS.has(f.error.code)).map((f) => f.rung));
+  return (
+    ORDER.find((rung) => {
+      if (tried.has(rung)) return false;
+      if (rung === 'exec-as-worker') return facts.worker.process.uid !== facts.agentUid;
+      if (rung === 'helper-container') return facts.helperAvailable;
+      return true;
+    }) ?? null
+  );
+}
+
+/** Gives a failure to enter its name and its fix, for the kind of target that it happened in. */
+export function explainEntry(
+  error: AgentError,
+  process: ProcessInfo,
+  facts: Pick<LadderFacts, 'source' | 'helperAvailable'>,
+): DebugwandError {
+  const worker = `worker ${String(process.pid)}`;
+  const docker = facts.source.kind === 'docker';
+  const build = (code: string, message: string, fix: string, permanent = false): DebugwandError =>
+    new DebugwandError({ code, message, fix, permanent, cause: error });
+  switch (error.code) {
+    case 'too-old':
+      return build(
+        'python-too-old',
+        `${worker} runs Python ${process.python?.version ?? 'of an unknown version'}, which has no remote debugging: that came with 3.14`,
+        docker
+          ? 'use an image with Python 3.14 or later, e.g. `FROM python:3.14-slim`'
+          : 'run the app with Python 3.14 or later, e.g. `uv run --python 3.14 …`',
+        true,
+      );
+    case 'disabled':
+      return build(
+        'remote-debug-disabled',
+        `${worker} was started with remote debugging switched off (PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug)`,
+        'start it without that variable or option; debugwand never overrides it',
+        true,
+      );
+    case 'not-python':
+      return build(
+        'not-python',
+        `${worker} is no CPython that debugwand knows: ${error.message}`,
+        'choose another process with `process: { match: "…" }` in the config; see `wand ps`',
+        true,
+      );
+    case 'denied':
+      return build(
+        'entry-denied',
+        `no right to the memory of ${worker} (uid ${String(process.uid)}): ${error.message}`,
+        docker
+          ? 'add the capability: `docker run --cap-add SYS_PTRACE`, or in Compose `cap_add: [SYS_PTRACE]`, or let the app run as the user of the container'
+          : `run wand as the same user as the app (uid ${String(process.uid)}), or as root; where kernel.yama.ptrace_scope is 1 or more: \`sudo sysctl kernel.yama.ptrace_scope=0\``,
+        true,
+      );
+    case 'no-space':
+      return build(
+        'no-writable-directory',
+        `${worker} has no writable directory that debugpy could be unpacked to: ${error.message}`,
+        docker
+          ? 'give the container a writable /tmp: `docker run --tmpfs /tmp:exec`, or in Compose `tmpfs: [/tmp:exec]`'
+          : 'make /tmp writable for the user of the app, or set TMPDIR',
+        true,
+      );
+    case 'asleep':
+      return build(
+        'worker-asleep',
+        `${worker} runs no Python code just now (${error.message})`,
+        'send it a request or a task: it is entered with the first one',
+      );
+    case 'frozen':
+      return build('worker-frozen', `${worker} is frozen (${error.message})`, 'let it go on: `kill -CONT` or `docker unpause`');
+    case 'gone':
+    case 'changed':
+      return build('worker-gone', `${worker} is gone`, 'nothing to do: its successor is entered as soon as it is there');
+    case 'failed':
+    case 'bad-request':
+    case 'internal':
+      return build(
+        'entry-failed',
+        `debugpy could not be started in ${worker}: ${error.message}`,
+        'it is tried again; `wand logs` has the traceback',
+      );
+    default:
+      return error.code satisfies never;
+  }
+}

@@ -1,0 +1,150 @@
+// Owns the decision: from the config and the state of one target to what must be done now, when to look again, and what
+// to tell people. Pure; the reconciler calls it after every observation, so it must be idempotent: an action that is
+// under way shows in the state and is not asked for again.
+import type { DebugwandError } from '../lib/errors.ts';
+import type { Phase } from './status.ts';
+import type { Replica, Rung, TargetConfig } from './types.ts';
+import type { TargetState, WorkerState } from './state.ts';
+import { replicaKey } from './state.ts';
+import { nextStep } from './ladder.ts';
+
+export type Action =
+  /** Stop the agents of the replica followed so far, follow this one (null: none). */
+  | { readonly type: 'follow'; readonly replica: Replica | null }
+  | { readonly type: 'start-agent'; readonly replica: Replica }
+  | { readonly type: 'enter'; readonly worker: WorkerState; readonly rung: Rung }
+  | { readonly type: 'session-up'; readonly worker: WorkerState }
+  | { readonly type: 'session-down'; readonly generation: number };
+
+export interface Plan {
+  readonly actions: readonly Action[];
+  /** When to plan again even if nothing is observed; ms since the epoch, null: not needed. */
+  readonly wakeAt: number | null;
+  readonly phase: Phase;
+  readonly message: string;
+  readonly error: DebugwandError | null;
+}
+
+/** How the target can be entered, besides its own exec. */
+export interface Means {
+  readonly helperAvailable: boolean;
+}
+
+/** The whole decision for one target. */
+export function plan(config: TargetConfig, state: TargetState, means: Means, now: number): Plan {
+  const actions: Action[] = [];
+  if (state.sessionGeneration !== null && (state.worker === null || !state.worker.up)) {
+    actions.push({ type: 'session-down', generation: state.sessionGeneration });
+  } else if (state.sessionGeneration !== null && state.worker?.generation !== state.sessionGeneration) {
+    actions.push({ type: 'session-down', generation: state.sessionGeneration });
+  }
+  const decided = decide(config, state, means, now);
+  const fault = state.fault;
+  return {
+    actions: [...actions, ...decided.actions],
+    wakeAt: decided.wakeAt,
+    phase: fault === null ? decided.phase : 'blocked',
+    message: fault === null ? decided.message : fault.message,
+    error: fault ?? decided.error,
+  };
+}
+
+function outcome(phase: Phase, message: string, rest: Partial<Plan> = {}): Plan {
+  return { actions: [], wakeAt: null, error: null, phase, message, ...rest };
+}
+
+function blocked(error: DebugwandError, rest: Partial<Plan> = {}): Plan {
+  return outcome('blocked', error.message, { error, ...rest });
+}
+
+function decide(config: TargetConfig, state: TargetState, means: Means, now: number): Plan {
+  const { snapshot } = state;
+  if (snapshot === null) return outcome('waiting', 'looking for the target');
+  const wanted = chooseReplica(snapshot.replicas);
+  const followed = state.replica;
+  const wantedKey = wanted === null ? null : replicaKey(wanted);
+  if (wantedKey !== (followed === null ? null : replicaKey(followed))) {
+    // A platform that cannot be asked proves nothing about a worker that still answers.
+    const keep = wanted === null && snapshot.error !== null && state.agent.state === 'ready';
+    if (!keep) return outcome('waiting', 'found the target', { actions: [{ type: 'follow', replica: wanted }] });
+  }
+  const replica = wanted ?? followed;
+  if (replica === null) {
+    if (snapshot.error !== null) return blocked(snapshot.error);
+    return outcome('waiting', snapshot.waitingFor ?? 'waiting for the target to run');
+  }
+  if (replica.state === 'paused') return outcome('waiting', `${replica.name} is paused`);
+
+  const agent = state.agent;
+  switch (agent.state) {
+    case 'none':
+      return outcome('entering', `entering ${replica.name}`, { actions: [{ type: 'start-agent', replica }] });
+    case 'starting':
+      return outcome('entering', `entering ${replica.name}`);
+    case 'failed': {
+      const rest = { wakeAt: agent.retryAt };
+      if (now >= agent.retryAt) {
+        const retry: Partial<Plan> = { actions: [{ type: 'start-agent', replica }] };
+        return agent.attempts < 2 ? outcome('entering', `entering ${replica.name}`, retry) : blocked(agent.error, retry);
+      }
+      // A container that is going down looks like a lost agent first: one failure is no news.
+      return agent.attempts < 2 ? outcome('waiting', agent.error.message, rest) : blocked(agent.error, rest);
+    }
+    case 'ready':
+      return decideWorker(config, state, means, agent.hello.uid, now);
+    default:
+      return agent satisfies never;
+  }
+}
+
+/** The first running one; a paused one only if nothing runs. */
+function chooseReplica(replicas: readonly Replica[]): Replica | null {
+  return replicas.find((r) => r.state === 'running') ?? replicas.find((r) => r.state === 'paused') ?? null;
+}
+
+function decideWorker(
+  config: TargetConfig,
+  state: TargetState,
+  means: Means,
+  agentUid: number,
+  now: number,
+): Plan {
+  const { worker, classification } = state;
+  if (worker === null) return outcome('waiting', waitingMessage(state, classification?.why ?? 'looking for Python processes'));
+  const entry = worker.entry;
+  const name = `worker ${String(worker.process.pid)}`;
+  if (entry.state === 'entering') return outcome('entering', `entering ${name}`);
+  if (entry.state === 'entered') {
+    const actions: Action[] = worker.up ? [] : [{ type: 'session-up', worker }];
+    return state.editor.stoppedAt === null
+      ? outcome('attached', `${name}: ${worker.process.pid === classification?.chosen?.pid ? classification.chosen.reason : ''}`, { actions })
+      : outcome('stopped', `stopped at ${state.editor.stoppedAt}`, { actions });
+  }
+  const step = nextStep(
+    {
+      worker,
+      agentUid,
+      helperAvailable: means.helperAvailable,
+      provenRung: state.provenRung,
+      source: config.source,
+    },
+    now,
+  );
+  switch (step.type) {
+    case 'enter':
+      return outcome('entering', `entering ${name}`, { actions: [{ type: 'enter', worker, rung: step.rung }] });
+    case 'wait':
+      return step.error === null
+        ? outcome('waiting', step.message, { wakeAt: step.until })
+        : blocked(step.error, { wakeAt: step.until });
+    case 'blocked':
+      return blocked(step.error);
+    default:
+      return step satisfies never;
+  }
+}
+
+function waitingMessage(state: TargetState, why: string): string {
+  if (state.previous === null) return why;
+  return `worker ${String(state.previous.worker.pid)} ended, waiting for the next one (${why})`;
+}

@@ -1,0 +1,68 @@
+// Owns the status report of one target: from state and plan to what everybody is told. Pure.
+import type { DebugwandError } from '../lib/errors.ts';
+import type { EntryReport, ErrorReport, TargetReport, WorkerReport } from './status.ts';
+import type { TargetConfig } from './types.ts';
+import type { Plan } from './plan.ts';
+import type { TargetState } from './state.ts';
+import { processReport } from './process-report.ts';
+
+export function errorReport(error: DebugwandError): ErrorReport {
+  return { code: error.code, message: error.message, fix: error.fix };
+}
+
+/** `now` in ms since the epoch. */
+export function targetReport(config: TargetConfig, state: TargetState, plan: Plan, now: number): TargetReport {
+  const replicaName = state.replica?.name ?? '';
+  const processes = (state.classification?.processes ?? []).map((p) => processReport(p, replicaName, now));
+  return {
+    name: config.name,
+    kind: config.source.kind,
+    port: config.port,
+    phase: plan.phase,
+    ready: state.portBound && plan.error === null && plan.phase !== 'entering',
+    message: plan.message,
+    worker: workerReport(state, processes, replicaName),
+    processes,
+    entry: entryReport(state),
+    editor: { connected: state.editor.connected, client: state.editor.client },
+    stoppedAt: state.editor.stoppedAt,
+    reattach: {
+      count: state.reattach.count,
+      last: state.reattach.history.at(-1) ?? null,
+      history: state.reattach.history,
+    },
+    error: plan.error === null ? null : errorReport(plan.error),
+  };
+}
+
+function workerReport(
+  state: TargetState,
+  processes: TargetReport['processes'],
+  replica: string,
+): WorkerReport | null {
+  const { worker } = state;
+  if (worker === null) return null;
+  const process = processes.find((p) => p.pid === worker.process.pid);
+  if (process === undefined) return null;
+  const python = worker.entry.state === 'entered' ? worker.entry.result.python : (process.python ?? 'unknown');
+  return {
+    pid: process.pid,
+    replica,
+    generation: worker.generation,
+    command: process.command,
+    python,
+    cpuPercent: process.cpuPercent,
+    rssBytes: process.rssBytes,
+    role: process.role,
+    reason: process.reason,
+  };
+}
+
+function entryReport(state: TargetState): EntryReport | null {
+  const { worker } = state;
+  if (worker === null || worker.entry.state !== 'entered') return null;
+  const skips = worker.failedRungs.length > 0 ? worker.failedRungs : state.provenSkips;
+  const { rung: used, result } = worker.entry;
+  const skipped = skips.filter((skip) => skip.rung !== used).map(({ rung, why }) => ({ rung, why }));
+  return { rung: used, skipped, debugpy: `${result.debugpy} (${result.origin})` };
+}
