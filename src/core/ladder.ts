@@ -1,7 +1,7 @@
 // Owns the ladder: which way into a worker is tried next, and the error when none is left. Pure.
 import { DebugwandError } from '../lib/errors.ts';
-import type { AgentError, AgentErrorCode } from '../agent/protocol.ts';
-import type { FailedRung, WorkerState } from './state.ts';
+import type { AgentErrorCode } from '../agent/protocol.ts';
+import type { EntryFailure, FailedRung, WorkerState } from './state.ts';
 import type { ProcessInfo, Rung, TargetSource } from './types.ts';
 
 export interface LadderFacts {
@@ -30,7 +30,7 @@ export function nextStep(facts: LadderFacts, now: number): LadderStep {
   const last = worker.entry;
   if (last.state !== 'failed') return { type: 'enter', rung: facts.provenRung ?? 'exec' };
   if (RUNG_FAULTS.has(last.error.code)) {
-    const rung = nextRung(facts, worker.failedRungs);
+    const rung = rungAfter({ ...facts, process: worker.process }, worker.failedRungs);
     return rung === null
       ? { type: 'blocked', error: explainEntry(last.error, worker.process, facts) }
       : { type: 'enter', rung };
@@ -48,24 +48,29 @@ export function nextStep(facts: LadderFacts, now: number): LadderStep {
   };
 }
 
-function nextRung(facts: LadderFacts, failed: readonly FailedRung[]): Rung | null {
+/** The next rung after these failures; null: none is left, or the last fault is one that no rung cures. */
+export function rungAfter(
+  facts: { readonly process: ProcessInfo; readonly agentUid: number; readonly helperAvailable: boolean },
+  failed: readonly FailedRung[],
+): Rung | null {
+  const last = failed.at(-1);
+  if (last !== undefined && !RUNG_FAULTS.has(last.error.code)) return null;
   const tried = new Set(failed.filter((f) => RUNG_FAULTS.has(f.error.code)).map((f) => f.rung));
-  return (
-    ORDER.find((rung) => {
-      if (tried.has(rung)) return false;
-      if (rung === 'exec-as-worker') return facts.worker.process.uid !== facts.agentUid;
-      if (rung === 'helper-container') return facts.helperAvailable;
-      return true;
-    }) ?? null
-  );
+  const usable = (rung: Rung): boolean => {
+    if (tried.has(rung)) return false;
+    if (rung === 'exec-as-worker') return facts.process.uid !== facts.agentUid;
+    return rung === 'exec' || facts.helperAvailable;
+  };
+  return ORDER.find(usable) ?? null;
 }
 
 /** Gives a failure to enter its name and its fix, for the kind of target that it happened in. */
 export function explainEntry(
-  error: AgentError,
+  error: EntryFailure,
   process: ProcessInfo,
   facts: Pick<LadderFacts, 'source' | 'helperAvailable'>,
 ): DebugwandError {
+  if (error.named !== undefined) return error.named;
   const worker = `worker ${String(process.pid)}`;
   const docker = facts.source.kind === 'docker';
   const build = (code: string, message: string, fix: string, permanent = false): DebugwandError =>
@@ -119,10 +124,18 @@ export function explainEntry(
         'send it a request or a task: it is entered with the first one',
       );
     case 'frozen':
-      return build('worker-frozen', `${worker} is frozen (${error.message})`, 'let it go on: `kill -CONT` or `docker unpause`');
+      return build(
+        'worker-frozen',
+        `${worker} is frozen (${error.message})`,
+        'let it go on: `kill -CONT` or `docker unpause`',
+      );
     case 'gone':
     case 'changed':
-      return build('worker-gone', `${worker} is gone`, 'nothing to do: its successor is entered as soon as it is there');
+      return build(
+        'worker-gone',
+        `${worker} is gone`,
+        'nothing to do: its successor is entered as soon as it is there',
+      );
     case 'failed':
     case 'bad-request':
     case 'internal':

@@ -80,12 +80,16 @@ function decide(config: TargetConfig, state: TargetState, means: Means, now: num
     case 'none':
       return outcome('entering', `entering ${replica.name}`, { actions: [{ type: 'start-agent', replica }] });
     case 'starting':
-      return outcome('entering', `entering ${replica.name}`);
+      return agent.error === null || agent.attempts < 2
+        ? outcome('entering', `entering ${replica.name}`)
+        : blocked(agent.error);
     case 'failed': {
       const rest = { wakeAt: agent.retryAt };
       if (now >= agent.retryAt) {
         const retry: Partial<Plan> = { actions: [{ type: 'start-agent', replica }] };
-        return agent.attempts < 2 ? outcome('entering', `entering ${replica.name}`, retry) : blocked(agent.error, retry);
+        return agent.attempts < 2
+          ? outcome('entering', `entering ${replica.name}`, retry)
+          : blocked(agent.error, retry);
       }
       // A container that is going down looks like a lost agent first: one failure is no news.
       return agent.attempts < 2 ? outcome('waiting', agent.error.message, rest) : blocked(agent.error, rest);
@@ -102,22 +106,21 @@ function chooseReplica(replicas: readonly Replica[]): Replica | null {
   return replicas.find((r) => r.state === 'running') ?? replicas.find((r) => r.state === 'paused') ?? null;
 }
 
-function decideWorker(
-  config: TargetConfig,
-  state: TargetState,
-  means: Means,
-  agentUid: number,
-  now: number,
-): Plan {
+function decideWorker(config: TargetConfig, state: TargetState, means: Means, agentUid: number, now: number): Plan {
   const { worker, classification } = state;
-  if (worker === null) return outcome('waiting', waitingMessage(state, classification?.why ?? 'looking for Python processes'));
+  if (worker === null)
+    return outcome('waiting', waitingMessage(state, classification?.why ?? 'looking for Python processes'));
   const entry = worker.entry;
   const name = `worker ${String(worker.process.pid)}`;
   if (entry.state === 'entering') return outcome('entering', `entering ${name}`);
   if (entry.state === 'entered') {
     const actions: Action[] = worker.up ? [] : [{ type: 'session-up', worker }];
     return state.editor.stoppedAt === null
-      ? outcome('attached', `${name}: ${worker.process.pid === classification?.chosen?.pid ? classification.chosen.reason : ''}`, { actions })
+      ? outcome(
+          'attached',
+          `${name}: ${worker.process.pid === classification?.chosen?.pid ? classification.chosen.reason : ''}`,
+          { actions },
+        )
       : outcome('stopped', `stopped at ${state.editor.stoppedAt}`, { actions });
   }
   const step = nextStep(

@@ -11,7 +11,7 @@ import { delayMs, RETRY } from './backoff.ts';
 /** The agent that watches the followed replica. */
 export type AgentState =
   | { readonly state: 'none' }
-  | { readonly state: 'starting' }
+  | { readonly state: 'starting'; readonly attempts: number; readonly error: DebugwandError | null }
   | { readonly state: 'ready'; readonly hello: Hello; readonly since: number }
   | { readonly state: 'failed'; readonly error: DebugwandError; readonly attempts: number; readonly retryAt: number };
 
@@ -23,16 +23,21 @@ export type EntryState =
   | {
       readonly state: 'failed';
       readonly rung: Rung;
-      readonly error: AgentError;
+      readonly error: EntryFailure;
       readonly attempts: number;
       /** Null: only another rung or another worker can help. */
       readonly retryAt: number | null;
     };
 
+/** A failure to enter; `named` where the daemon's side failed, with its own fix. */
+export interface EntryFailure extends AgentError {
+  readonly named?: DebugwandError;
+}
+
 export interface FailedRung {
   readonly rung: Rung;
   readonly why: string;
-  readonly error: AgentError;
+  readonly error: EntryFailure;
 }
 
 /** The worker that the session follows. */
@@ -62,7 +67,11 @@ export interface TargetState {
   readonly classification: Classification | null;
   readonly worker: WorkerState | null;
   /** The last worker that was followed: what `cause` is derived from. */
-  readonly previous: { readonly classification: Classification; readonly replica: Replica; readonly worker: ProcessInfo } | null;
+  readonly previous: {
+    readonly classification: Classification;
+    readonly replica: Replica;
+    readonly worker: ProcessInfo;
+  } | null;
   /** Workers followed so far. */
   readonly generation: number;
   /** The rung that worked last: tried first, so that a reload pays for no failures. */
@@ -105,12 +114,12 @@ export type Observation =
   | { readonly type: 'exited'; readonly pid: number; readonly startTime: number }
   | { readonly type: 'entering'; readonly generation: number; readonly rung: Rung }
   | { readonly type: 'entered'; readonly generation: number; readonly rung: Rung; readonly result: EnterResult }
-  | { readonly type: 'enter-failed'; readonly generation: number; readonly rung: Rung; readonly error: AgentError }
+  | { readonly type: 'enter-failed'; readonly generation: number; readonly rung: Rung; readonly error: EntryFailure }
   | { readonly type: 'session-up'; readonly generation: number }
   | { readonly type: 'session-down' }
-  | { readonly type: 'session-lost'; readonly generation: number }
+  | { readonly type: 'session-lost'; readonly generation: number; readonly why: string }
   | { readonly type: 'unheld'; readonly generation: number }
-  | { readonly type: 'left'; readonly pid: number; readonly startTime: number }
+  | { readonly type: 'left'; readonly pid: number; readonly startTime: number; readonly why: string }
   | { readonly type: 'verified'; readonly generation: number; readonly at: number }
   | { readonly type: 'editor'; readonly connected: boolean; readonly client: string | null }
   | { readonly type: 'stopped'; readonly where: string | null }
@@ -148,13 +157,14 @@ export function observe(
         worker: null,
       };
     case 'agent-starting':
-      return { ...state, agent: state.agent.state === 'failed' ? state.agent : { state: 'starting' } };
+      return { ...state, agent: startingAgent(state.agent) };
     case 'agent-ready':
       return { ...state, agent: { state: 'ready', hello: seen.hello, since: now } };
     case 'agent-lost': {
       const was = state.agent;
-      const attempts =
-        was.state === 'failed' ? was.attempts + 1 : was.state === 'ready' && now - was.since > RETRY.healthyMs ? 0 : 1;
+      const healthy = was.state === 'ready' && now - was.since > RETRY.healthyMs;
+      const before = was.state === 'starting' || was.state === 'failed' ? was.attempts : 0;
+      const attempts = healthy ? 0 : before + 1;
       const retryAt = attempts === 0 ? now : now + delayMs(RETRY, attempts, random);
       return {
         ...state,
@@ -185,15 +195,10 @@ export function observe(
     case 'session-down':
       return { ...state, sessionGeneration: null, editor: { ...state.editor, stoppedAt: null } };
     case 'session-lost':
-      return onWorker(state, seen.generation, (w) => ({
-        ...w,
-        up: false,
-        lost: w.lost + 1,
-        entry: { state: 'new' },
-      }));
+      return onWorker(state, seen.generation, (w) => lostEntry(w, seen.why, now, random));
     case 'left':
       return state.worker !== null && sameProcess(state.worker.process, seen)
-        ? { ...state, worker: { ...state.worker, up: false, lost: state.worker.lost + 1, entry: { state: 'new' } } }
+        ? { ...state, worker: lostEntry(state.worker, seen.why, now, random) }
         : state;
     case 'entering':
       return onWorker(state, seen.generation, (w) => ({ ...w, entry: { state: 'entering', rung: seen.rung } }));
@@ -218,7 +223,11 @@ export function observe(
     case 'editor':
       return {
         ...state,
-        editor: { connected: seen.connected, client: seen.client, stoppedAt: seen.connected ? state.editor.stoppedAt : null },
+        editor: {
+          connected: seen.connected,
+          client: seen.client,
+          stoppedAt: seen.connected ? state.editor.stoppedAt : null,
+        },
       };
     case 'stopped':
       return { ...state, editor: { ...state.editor, stoppedAt: seen.where } };
@@ -229,15 +238,17 @@ export function observe(
   }
 }
 
+function startingAgent(was: AgentState): AgentState {
+  return was.state === 'failed'
+    ? { state: 'starting', attempts: was.attempts, error: was.error }
+    : { state: 'starting', attempts: 0, error: null };
+}
+
 function retryNow(agent: AgentState, now: number): AgentState {
   return agent.state === 'failed' ? { ...agent, retryAt: now } : agent;
 }
 
-function onWorker(
-  state: TargetState,
-  generation: number,
-  change: (worker: WorkerState) => WorkerState,
-): TargetState {
+function onWorker(state: TargetState, generation: number, change: (worker: WorkerState) => WorkerState): TargetState {
   if (state.worker === null || state.worker.generation !== generation) return state;
   return { ...state, worker: change(state.worker) };
 }
@@ -245,7 +256,10 @@ function onWorker(
 function withFigures(state: TargetState, processes: readonly ProcessInfo[]): TargetState {
   if (state.classification === null) return state;
   const fresh = new Map(processes.map((p) => [`${String(p.pid)}@${String(p.startTime)}`, p]));
-  const update = <T extends ProcessInfo>(p: T): T => ({ ...p, ...fresh.get(`${String(p.pid)}@${String(p.startTime)}`) });
+  const update = <T extends ProcessInfo>(p: T): T => ({
+    ...p,
+    ...fresh.get(`${String(p.pid)}@${String(p.startTime)}`),
+  });
   const { chosen } = state.classification;
   return {
     ...state,
@@ -302,18 +316,40 @@ function follow(state: TargetState, process: ProcessInfo, now: number): TargetSt
     ...state,
     generation,
     worker,
-    previous: classification === null || replica === null ? state.previous : { classification, replica, worker: process },
+    previous:
+      classification === null || replica === null ? state.previous : { classification, replica, worker: process },
+  };
+}
+
+/** The worker lives, as far as we know, but the debugger's connection to it ended: enter again, ever more slowly. */
+function lostEntry(worker: WorkerState, why: string, now: number, random: number): WorkerState {
+  const entry = worker.entry;
+  if (entry.state !== 'entered') return worker;
+  const attempts = worker.lost + 1;
+  return {
+    ...worker,
+    up: false,
+    lost: attempts,
+    entry: {
+      state: 'failed',
+      rung: entry.rung,
+      error: { code: 'failed', message: `the connection to debugpy ended: ${why}` },
+      attempts,
+      // Its end mostly means the end of the process, which is about to be seen: give that a moment.
+      retryAt: now + (attempts === 1 ? 50 : delayMs(RETRY, attempts, random)),
+    },
   };
 }
 
 const RETRIED: ReadonlySet<string> = new Set(['failed', 'internal', 'asleep', 'frozen', 'bad-request']);
 
-function failedEntry(worker: WorkerState, rung: Rung, error: AgentError, now: number, random: number): WorkerState {
+function failedEntry(worker: WorkerState, rung: Rung, error: EntryFailure, now: number, random: number): WorkerState {
   if (error.code === 'gone' || error.code === 'changed') {
     // The process list is about to say so itself; a short wait keeps a race from spinning.
     return { ...worker, entry: { state: 'failed', rung, error, attempts: 1, retryAt: now + 20 } };
   }
-  const before = worker.entry.state === 'failed' ? worker.entry.attempts : worker.failedRungs.filter((f) => f.rung === rung).length;
+  const before =
+    worker.entry.state === 'failed' ? worker.entry.attempts : worker.failedRungs.filter((f) => f.rung === rung).length;
   const attempts = before + 1;
   const retryAt = RETRIED.has(error.code) ? now + delayMs(RETRY, attempts, random) : null;
   const failedRungs = [...worker.failedRungs, { rung, why: error.message, error }].slice(-10);

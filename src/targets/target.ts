@@ -19,6 +19,14 @@ export interface ExecOptions {
   readonly user?: string;
 }
 
+/** The command that a local target started, for `wand watch -- COMMAND`. */
+export interface CommandChild {
+  /** Resolves when the command ends by itself or by a signal; a `restart` starts a new promise. */
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  signal(name: NodeJS.Signals): void;
+  restart(): Promise<void>;
+}
+
 export interface Target {
   readonly kind: TargetKind;
   /** Whole snapshots, first one at once; ends only when `signal` aborts. Never throws for a lost platform. */
@@ -29,11 +37,11 @@ export interface Target {
    * The same in a helper of the same image that shares PID and network namespace and has SYS_PTRACE.
    * Null where the platform has no such thing (local).
    */
-  readonly execHelper:
-    | ((replica: Replica, argv: readonly string[], signal: AbortSignal) => Promise<ExecStream>)
-    | null;
+  readonly execHelper: ((replica: Replica, argv: readonly string[], signal: AbortSignal) => Promise<ExecStream>) | null;
   /** Python executables worth trying inside the replica, best first; asked before the first exec. */
   interpreters(replica: Replica, signal: AbortSignal): Promise<readonly string[]>;
+  /** Only for a local target with a command. */
+  readonly child?: CommandChild;
   /** Every failure gets a name and a fix. */
   explain(error: unknown): DebugwandError;
   /** Removes whatever this target made (helper containers, a child process it started). Idempotent. */

@@ -1,0 +1,131 @@
+// Owns the agents inside one start of one replica: the one that watches, and those of other rungs that enter.
+// Must not decide which rung: it starts the one it is asked for, once.
+import { DebugwandError, asDebugwandError } from '../lib/errors.ts';
+import type { AgentEvent } from '../agent/protocol.ts';
+import { AgentClient } from '../agent/client.ts';
+import { agentCommand } from '../agent/bundle.ts';
+import { prepareDebugpy } from '../agent/debugpy.ts';
+import type { PythonInfo, Replica, Rung } from '../core/types.ts';
+import type { ExecStream, Target } from '../targets/target.ts';
+
+export interface AgentHooks {
+  readonly onEvent: (event: AgentEvent) => void;
+  /** The watching agent ended. */
+  readonly onLost: (error: DebugwandError) => void;
+  readonly onProgress: (text: string) => void;
+}
+
+/** Figures (CPU, memory) of the processes are pushed this often, ms. */
+const STATS_MS = 2_000;
+
+export class ReplicaAgents {
+  readonly #target: Target;
+  readonly #replica: Replica;
+  readonly #hooks: AgentHooks;
+  readonly #signal: AbortSignal;
+  readonly #agents = new Map<string, Promise<AgentClient>>();
+  readonly #uploads = new WeakMap<AgentClient, Map<string, Promise<string>>>();
+  #interpreter: string | null = null;
+
+  constructor(target: Target, replica: Replica, hooks: AgentHooks, signal: AbortSignal) {
+    this.#target = target;
+    this.#replica = replica;
+    this.#hooks = hooks;
+    this.#signal = signal;
+  }
+
+  /** Starts the watching agent. Its end is told once by `onLost`. @throws DebugwandError when it cannot start. */
+  async watch(): Promise<AgentClient> {
+    const agent = await this.#start('exec', null);
+    this.#agents.set('exec', Promise.resolve(agent));
+    agent.onEvent((event) => {
+      this.#hooks.onEvent(event);
+    });
+    void agent.closed.then(({ why, stderrTail }) => {
+      this.#agents.delete('exec');
+      if (this.#signal.aborted) return;
+      const tail = stderrTail.trim().split('\n').at(-1) ?? '';
+      this.#hooks.onLost(
+        new DebugwandError({
+          code: 'agent-lost',
+          message: `the connection into ${this.#replica.name} ended: ${tail === '' ? why : `${why}: ${tail}`}`,
+          fix: 'it is opened again by itself as soon as the target runs',
+        }),
+      );
+    });
+    await agent.request('watch', { scope: this.#replica.scope, statsMs: STATS_MS }, this.#signal);
+    return agent;
+  }
+
+  /** The agent of a rung, started on first use. `user` is the numeric "uid:gid" for `exec-as-worker`. */
+  async forRung(rung: Rung, user: string | null): Promise<AgentClient> {
+    const key = rung === 'exec-as-worker' ? `${rung} ${user ?? ''}` : rung;
+    const known = this.#agents.get(key);
+    if (known !== undefined) return known;
+    const starting = this.#start(rung, user).then((agent) => {
+      agent.onEvent((event) => {
+        if (event.event === 'left') this.#hooks.onEvent(event);
+      });
+      void agent.closed.then(() => this.#agents.delete(key));
+      return agent;
+    });
+    this.#agents.set(key, starting);
+    starting.catch(() => this.#agents.delete(key));
+    return starting;
+  }
+
+  /** Sends the debugpy that fits the worker to the agent, once per agent. Resolves with its path on the target. */
+  async provideDebugpy(agent: AgentClient, python: PythonInfo): Promise<string> {
+    const { key, zip } = await prepareDebugpy(python, this.#signal, this.#hooks.onProgress);
+    const uploads = this.#uploads.get(agent) ?? new Map<string, Promise<string>>();
+    this.#uploads.set(agent, uploads);
+    const known = uploads.get(key);
+    if (known !== undefined) return known;
+    const upload = agent.upload(key, zip, this.#signal);
+    uploads.set(key, upload);
+    upload.catch(() => uploads.delete(key));
+    return upload;
+  }
+
+  /** Ends all agents: each releases what it entered. */
+  async close(): Promise<void> {
+    const agents = await Promise.allSettled(this.#agents.values());
+    this.#agents.clear();
+    await Promise.all(agents.map((a) => (a.status === 'fulfilled' ? a.value.close() : undefined)));
+  }
+
+  async #start(rung: Rung, user: string | null): Promise<AgentClient> {
+    if (this.#interpreter !== null) return this.#startWith(this.#interpreter, rung, user);
+    const candidates = await this.#target.interpreters(this.#replica, this.#signal);
+    let last: DebugwandError | null = null;
+    for (const interpreter of candidates) {
+      try {
+        const agent = await this.#startWith(interpreter, rung, user);
+        this.#interpreter = interpreter;
+        return agent;
+      } catch (error) {
+        last = this.#target.explain(error);
+        if (last.code !== 'exec-not-found' && last.code !== 'agent-handshake') throw last;
+      }
+    }
+    throw new DebugwandError({
+      code: 'python-not-found',
+      message: `no Python 3.8 or later was found in ${this.#replica.name} (tried ${candidates.join(', ')})`,
+      fix: 'debugwand enters through the Python of the target: use an image that has one, or name another container',
+      cause: last,
+    });
+  }
+
+  async #startWith(interpreter: string, rung: Rung, user: string | null): Promise<AgentClient> {
+    const { argv, bytes } = agentCommand(interpreter);
+    let stream: ExecStream;
+    if (rung === 'helper-container') {
+      if (this.#target.execHelper === null) throw asDebugwandError('no helper container on this platform');
+      stream = await this.#target.execHelper(this.#replica, argv, this.#signal);
+    } else {
+      const options = rung === 'exec-as-worker' && user !== null ? { user } : {};
+      stream = await this.#target.exec(this.#replica, argv, options, this.#signal);
+    }
+    return AgentClient.start(stream, { bundle: bytes, name: this.#replica.name }, this.#signal);
+  }
+}

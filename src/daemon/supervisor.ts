@@ -1,0 +1,138 @@
+// Owns the set of targets of one daemon: starts, updates and ends runners when the config changes, and answers for all
+// of them. Must not know how a target works.
+import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
+import { nearest } from '../lib/nearest.ts';
+import type { Log } from '../lib/log.ts';
+import { diffConfigs } from '../core/config-diff.ts';
+import { errorReport } from '../core/report.ts';
+import type { ErrorReport, StatusReport } from '../core/status.ts';
+import type { ProjectConfig, TargetConfig } from '../core/types.ts';
+import { createTarget } from '../targets/index.ts';
+import type { CommandChild } from '../targets/target.ts';
+import { TargetRunner } from './target-runner.ts';
+
+export interface SupervisorOptions {
+  readonly log: Log;
+  /** Called after every change; coalesced to one call per turn of the event loop. */
+  readonly onChange: () => void;
+  /** Only for `wand watch -- COMMAND`: the child gets our own stdin, stdout and stderr. */
+  readonly inheritStdio: boolean;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #startedAt = Date.now();
+  readonly #runners = new Map<string, TargetRunner>();
+  #config: ProjectConfig;
+  #configError: ErrorReport | null = null;
+  #applying: Promise<void> = Promise.resolve();
+  #scheduled = false;
+  #closed = false;
+
+  constructor(config: ProjectConfig, options: SupervisorOptions) {
+    this.#config = { ...config, targets: [] };
+    this.#options = options;
+  }
+
+  /** Makes the running targets those of `config`; leaves alone what did not change. Calls are queued. */
+  apply(config: ProjectConfig): Promise<void> {
+    this.#applying = this.#applying.then(() => this.#apply(config));
+    return this.#applying;
+  }
+
+  /** A config that could not be used: the last good one stays, and everybody is told. */
+  configFailed(error: unknown): void {
+    this.#configError = errorReport(asDebugwandError(error));
+    this.#changed();
+  }
+
+  report(): StatusReport {
+    return {
+      version: 1,
+      daemon: {
+        pid: process.pid,
+        startedAt: this.#startedAt,
+        config: this.#config.file,
+        configError: this.#configError,
+      },
+      targets: this.#config.targets.flatMap(({ name }) => this.#runners.get(name)?.report() ?? []),
+    };
+  }
+
+  /** For a target with a command: starts the command anew; else takes the debugger out and in again. */
+  async restart(name: string): Promise<string> {
+    const runner = this.#runner(name);
+    const child = runner.target.child;
+    if (child !== undefined) {
+      await child.restart();
+      return `restarted the command of ${name}`;
+    }
+    runner.reenter();
+    return `entering the worker of ${name} again`;
+  }
+
+  /** The child of the first target that has a command; null without one. */
+  child(): CommandChild | null {
+    for (const runner of this.#runners.values()) if (runner.target.child !== undefined) return runner.target.child;
+    return null;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#applying;
+    await Promise.all([...this.#runners.values()].map((runner) => runner.close()));
+    this.#runners.clear();
+  }
+
+  #runner(name: string): TargetRunner {
+    const runner = this.#runners.get(name);
+    if (runner !== undefined) return runner;
+    const names = [...this.#runners.keys()];
+    const near = nearest(name, names);
+    throw new DebugwandError({
+      code: 'no-such-target',
+      message: `there is no target ${name}`,
+      fix: near === null ? `the targets are: ${names.join(', ')}` : `did you mean ${near}?`,
+    });
+  }
+
+  async #apply(config: ProjectConfig): Promise<void> {
+    if (this.#closed) return;
+    const { added, removed, replaced, updated } = diffConfigs(this.#config, config);
+    this.#config = config;
+    this.#configError = null;
+    await Promise.all(
+      [...removed, ...replaced].map(async ({ name }) => {
+        const runner = this.#runners.get(name);
+        this.#runners.delete(name);
+        await runner?.close();
+      }),
+    );
+    for (const target of updated) this.#runners.get(target.name)?.update(target);
+    for (const target of [...added, ...replaced]) await this.#start(target);
+    this.#changed();
+  }
+
+  async #start(config: TargetConfig): Promise<void> {
+    const { log, inheritStdio } = this.#options;
+    const target = await createTarget(config, { log, projectRoot: this.#config.root, inheritStdio });
+    const runner = new TargetRunner(config, target, {
+      log,
+      projectRoot: this.#config.root,
+      onChange: () => {
+        this.#changed();
+      },
+    });
+    this.#runners.set(config.name, runner);
+    runner.start();
+  }
+
+  #changed(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#options.onChange();
+    });
+  }
+}
