@@ -25,7 +25,7 @@ export interface Interpreter {
 
 /** The Debian tree that holds Python 3.14 and 3.15; the images are made of it, too. */
 export async function forkyTree(): Promise<string> {
-  const packages = ['python3.14', 'python3.14-venv', 'python3.15', 'python3.15-venv', 'python3-pip', 'ca-certificates'];
+  const packages = ['python3.14', 'python3.14-venv', 'python3.15', 'python3.15-venv', 'tini', 'dumb-init', 'ca-certificates'];
   return debianTree('forky', 1, packages);
 }
 
@@ -126,4 +126,27 @@ async function relocate(bin: string, from: string, to: string): Promise<void> {
 /** The same for one of the supported versions. */
 export async function venv(version: SupportedVersion, requirements: readonly string[]): Promise<string> {
   return venvOf(await python(version), requirements);
+}
+
+/**
+ * A folder of packages for that Python as an image holds it (`lib` to put on its path, scripts in `bin`), installed by a
+ * Python of this machine, whichever it is.
+ */
+export async function sitePackages(version: string, requirements: readonly string[]): Promise<string> {
+  const key = createHash('sha256').update(requirements.join('\n')).digest('hex').slice(0, 12);
+  return cached(`site/${version}-${key}`, async (building) => {
+    // Byte code is only right when the same version compiles it; older versions are installed without.
+    const own = version === '3.14' || version === '3.15' ? version : undefined;
+    const installer = await venv(own ?? '3.14', []);
+    const lib = join(building, 'lib');
+    const how = ['--no-deps', '--only-binary', ':all:', '--quiet', '--disable-pip-version-check', '--target', lib];
+    const other = own === undefined ? ['--python-version', version, '--no-compile'] : [];
+    await run(join(installer, 'bin/python'), ['-m', 'pip', 'install', ...how, ...other, ...requirements]);
+    await cp(join(lib, 'bin'), join(building, 'bin'), { recursive: true });
+    await rm(join(lib, 'bin'), { recursive: true });
+    for (const name of await readdir(join(building, 'bin'))) {
+      const script = await readFile(join(building, 'bin', name), 'utf8');
+      await writeFile(join(building, 'bin', name), script.replace(/^#!.*/, `#!/usr/bin/python${version}`));
+    }
+  });
 }
