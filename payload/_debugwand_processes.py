@@ -1,0 +1,114 @@
+"""Owns the picture of one process as the daemon gets it: ProcessInfo of src/core/types.ts, key for key.
+Reads /proc (by _debugwand_procfs), decides nothing about roles. Standard library only, Python 3.8 or later."""
+
+import os
+import re
+from typing import Dict, List, Optional
+
+import _debugwand_interpreter as interpreter
+import _debugwand_procfs as procfs
+
+Json = Dict[str, object]
+
+# What classification reads of an environment: nothing else of it leaves the process.
+ENVIRON = frozenset(
+    (
+        "CELERY_WORKER_POOL",
+        "FLASK_DEBUG",
+        "FORKED_BY_MULTIPROCESSING",
+        "GUNICORN_CMD_ARGS",
+        "GUNICORN_PID",
+        "PYTEST_XDIST_WORKER",
+        "PYTHON_DISABLE_REMOTE_DEBUG",
+        "RUN_MAIN",
+        "SUPERVISOR_PROCESS_NAME",
+        "UVICORN_RELOAD",
+        "UVICORN_WORKERS",
+        "WATCHFILES_CHANGES",
+        "WEB_CONCURRENCY",
+        "WERKZEUG_RUN_MAIN",
+    )
+)
+
+_AGENT_CODE = re.compile(r"debugwand", re.IGNORECASE)
+
+
+class Proc:
+    """One process, from its first sight to its end. `refresh` renews what may change."""
+
+    __slots__ = ("pid", "stat", "cmdline", "exe", "cwd", "uid", "environ", "python", "pidfd", "next_look", "told")
+
+    def __init__(self, stat: procfs.Stat) -> None:
+        self.pid = stat.pid
+        self.stat = stat
+        self.cmdline: List[str] = []
+        self.exe: Optional[str] = None
+        self.cwd: Optional[str] = None
+        self.uid = -1
+        self.environ: Optional[Dict[str, str]] = None
+        self.python: Optional[Json] = None
+        self.pidfd = -1
+        self.next_look = 0  # index in the watcher's schedule of second looks at young processes
+        self.told = False  # part of the last report
+        self.describe()
+
+    def describe(self) -> None:
+        """Everything but the figures of stat: about 0.2 ms for a Python, 0.1 ms for the rest."""
+        root = "/proc/%d/" % self.pid
+        self.cmdline = procfs.read_cmdline(self.pid)
+        self.exe = procfs.read_link(root + "exe")
+        self.cwd = procfs.read_link(root + "cwd")
+        ids = procfs.read_uid_and_tgid(self.pid)
+        self.uid = ids[0] if ids else -1
+        self.environ = procfs.read_environ(self.pid, ENVIRON)
+        self.python = interpreter.python_info(self.pid, self.exe, self.cmdline, self.environ)
+
+    def refresh(self, stat: procfs.Stat, thorough: bool) -> bool:
+        """Takes in new figures; true when something that classification looks at changed. `thorough`: reads the
+        command line and the uid again even without an exec (setproctitle, setuid). Wants the same start time."""
+        before = self.stat
+        self.stat = stat
+        if stat.startstack != before.startstack or stat.forked != before.forked:
+            self.describe()
+            return True
+        if thorough:
+            old = (self.cmdline, self.uid, self.exe, self.python)
+            cmdline = procfs.read_cmdline(self.pid)
+            ids = procfs.read_uid_and_tgid(self.pid)
+            exe = procfs.read_link("/proc/%d/exe" % self.pid)
+            young = self.python is None or self.python["version"] == "3"
+            if exe != self.exe or cmdline != self.cmdline or (ids and ids[0] != self.uid) or young:
+                self.describe()
+                return (self.cmdline, self.uid, self.exe, self.python) != old or stat.ppid != before.ppid
+        return stat.ppid != before.ppid
+
+    def is_agent(self) -> bool:
+        """An agent (or a helper that keeps a helper container alive): `python -I … -c <source that says debugwand>`."""
+        words = self.cmdline
+        if not words or not interpreter.name_says_python(os.path.basename(words[0])):
+            return False
+        for index, word in enumerate(words[1:7], 1):
+            if word == "-c":
+                return "-I" in words[1:index] and index + 1 < len(words) and bool(_AGENT_CODE.search(words[index + 1]))
+        return False
+
+    def to_json(self, boot: float) -> Json:
+        """ProcessInfo. `boot`: procfs.boot_seconds() of the snapshot."""
+        stat = self.stat
+        return {
+            "pid": self.pid,
+            "ppid": stat.ppid,
+            "startTime": stat.start,
+            "execId": str(stat.startstack),
+            "ageMs": max(0, round((boot - stat.start / procfs.TICKS_PER_SECOND) * 1000)),
+            "cmdline": self.cmdline,
+            "exe": self.exe,
+            "cwd": self.cwd,
+            "uid": self.uid,
+            "state": stat.state,
+            "threads": stat.threads,
+            "cpuSeconds": stat.cpu,
+            "rssBytes": stat.rss,
+            "environ": self.environ,
+            "python": self.python,
+        }
