@@ -2,7 +2,7 @@
  * Docker for the tests: the engine that this machine runs if one answers, else one of our own, installed from Debian and
  * started by hand; and further private engines that a test may stop and start as it likes.
  */
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -85,7 +85,7 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
   let daemon: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     // A bridge of its own would collide with the first engine's; containers are reached by exec alone.
-    const apart = ['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'];
+    const apart = ['--shutdown-timeout=2', '--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'];
     daemon = await spawnDockerd(socketPath, join(folder, 'data'), join(folder, 'exec'), apart);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
@@ -93,6 +93,7 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
     daemon = undefined;
     if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
+    ending.ref();
     ending.kill(signal);
     await exited;
   };
@@ -109,7 +110,10 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
       const ids = (await attempt(file, [...args, 'ps', '-aq']))?.split('\n').filter((id) => id !== '') ?? [];
       if (ids.length > 0) await attempt(file, [...args, 'rm', '-f', ...ids]);
       await end('SIGTERM');
-      await rm(folder, { recursive: true, force: true });
+      // A killed daemon leaves its mounts; nothing may be removed across one.
+      const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
+      for (const mount of mounts.filter((path) => path.startsWith(folder)).toReversed()) await attempt('umount', [mount]);
+      await attempt('rm', ['-rf', '--one-file-system', folder]);
     },
   };
 }
@@ -117,8 +121,8 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
 async function spawnDockerd(socketPath: string, data: string, exec: string, more: readonly string[]): Promise<ChildProcess> {
   await mkdir(data, { recursive: true });
   await mkdir(exec, { recursive: true });
-  // A pid file that a killed daemon left may name a process that now is somebody else.
-  await rm(`${exec}.pid`, { force: true });
+  // A pid file that a killed daemon left may name a process that now is somebody else, or one that nobody reaped.
+  for (const left of [`${exec}.pid`, join(exec, 'containerd/containerd.pid')]) await rm(left, { force: true });
   const log = await open(`${data}.log`, 'a');
   const args = ['-H', `unix://${socketPath}`, '--data-root', data, '--exec-root', exec, '--pidfile', `${exec}.pid`, ...more];
   const daemon = spawn('dockerd', args, { detached: true, stdio: ['ignore', log.fd, log.fd] });

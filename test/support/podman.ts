@@ -25,10 +25,11 @@ export async function startPodman(images: readonly ImageName[] = []): Promise<Po
   await mkdir(folder, { recursive: true });
   await mkdir(run, { recursive: true });
   const conf = join(folder, 'containers.conf');
-  // The defaults ask for limits above those of a container that tests may run in.
+  // The defaults ask for limits above those of a container that tests may run in. Soft and hard are the same, as
+  // Podman 4.3's Docker API takes one for the other.
   await writeFile(
     conf,
-    '[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
+    '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
   );
   const command: EngineCommand = ['env', `CONTAINERS_CONF=${conf}`, 'podman', '--root', join(folder, 'root')];
   await ensureImages(command, images);
