@@ -1,0 +1,262 @@
+// Owns argv → command, and the only place where an error becomes an exit code. Commands load lazily: `wand status` must
+// not pay for what `wand watch` needs.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { asDebugwandError } from './lib/errors.ts';
+
+/** Exit codes: 0 clean, 1 internal (or what a command says), 2 config or usage, 3 already running, 4 permanently denied. */
+function exitCodeOf(error: { code: string; permanent: boolean }): number {
+  if (error.code === 'already-running') return 3;
+  if (USAGE_CODES.has(error.code)) return 2;
+  return error.permanent ? 4 : 1;
+}
+
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'usage',
+  'config-invalid',
+  'config-missing',
+  'config-unreadable',
+  'no-such-target',
+  'target-ambiguous',
+  'kubernetes-coming',
+  'script-unreadable',
+]);
+
+function number(value: string): number {
+  const parsed = Number(value);
+  if (!Number.isInteger(parsed) || parsed < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return parsed;
+}
+
+function port(value: string): number {
+  const parsed = number(value);
+  if (parsed > 65535) throw new InvalidArgumentError('A port is at most 65535.');
+  return parsed;
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function version(): string {
+  const file: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'unknown';
+}
+
+/** Builds the program; `done` gets the exit code of the command that ran. */
+export function buildProgram(argv: readonly string[], done: (code: number) => void): Command {
+  const program = new Command('wand');
+  program
+    .description("Keeps an editor's Python debugger attached through every reload, restart and rollout.")
+    .version(version(), '--version', 'print the version')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .enablePositionalOptions()
+    .configureHelp({ showGlobalOptions: true });
+
+  const configOption = ['-c, --config <file>', 'config file (default: searched upward from here)'] as const;
+  const run =
+    <A extends unknown[]>(action: (...args: A) => Promise<number>) =>
+    async (...args: A): Promise<void> => {
+      done(await action(...args));
+    };
+
+  program
+    .command('watch')
+    .description(
+      'watch the targets of the config and keep the debugger attached; with a command: start it and watch it',
+    )
+    .argument('[command...]', 'after --: a command to start, e.g. wand watch -- uvicorn app:app --reload')
+    .option('-t, --target <name>', 'only this target (may be given again)', collect, [])
+    .option(...configOption)
+    .option('-p, --port <port>', 'the port on 127.0.0.1 that the editor attaches to', port)
+    .option('-d, --detach', 'run in the background')
+    .option('--plain', 'plain lines instead of the live status line')
+    .option('--json', 'one JSON object per line')
+    .passThroughOptions()
+    .action(
+      run(async (command: string[], options: Record<string, never>) => {
+        const { watchCommand } = await import('./commands/watch.ts');
+        return watchCommand(command, { ...options, argv });
+      }),
+    );
+
+  program
+    .command('debug')
+    .description('debug one container or process, without a config')
+    .option('--container <name>', 'name or id of a Docker or Podman container')
+    .option('--pid <pid>', 'a process of this machine', number)
+    .option('-s, --service <name>', 'a Kubernetes service (coming)')
+    .option('-n, --namespace <name>', 'its namespace (coming)')
+    .option('--docker-host <address>', 'the Docker API to use, e.g. unix:///run/podman/podman.sock')
+    .option('-p, --port <port>', 'the port on 127.0.0.1 that the editor attaches to', port)
+    .option('--plain', 'plain lines instead of the live status line')
+    .option('--json', 'one JSON object per line')
+    .action(
+      run(async (options: Record<string, never>) => {
+        const { debugCommand } = await import('./commands/watch.ts');
+        return debugCommand(options);
+      }),
+    );
+
+  program
+    .command('ps')
+    .alias('pods')
+    .description('list the Python processes of a target: role, reason, CPU, memory, version')
+    .argument('[target]', 'a target of the config')
+    .option('--container <name>', 'name or id of a Docker or Podman container')
+    .option('--pid <pid>', 'a process of this machine', number)
+    .option('-s, --service <name>', 'a Kubernetes service (coming)')
+    .option('-n, --namespace <name>', 'its namespace (coming)')
+    .option('--docker-host <address>', 'the Docker API to use')
+    .option(...configOption)
+    .option('--json', 'print JSON')
+    .action(
+      run(async (target: string | undefined, options: Record<string, never>) => {
+        const { psCommand } = await import('./commands/ps.ts');
+        return psCommand(target, options);
+      }),
+    );
+
+  program
+    .command('inject')
+    .description('run a Python script inside a worker; its output and its end come back')
+    .argument('<script>', 'a file of Python source, or - for standard input')
+    .argument('[args...]', 'after --: arguments for the script')
+    .option('-t, --target <name>', 'a target of the config')
+    .option('--container <name>', 'name or id of a Docker or Podman container')
+    .option('--pid <pid>', 'a process of this machine', number)
+    .option('--process <pid>', 'another process than the chosen worker, as `wand ps` shows it', number)
+    .option('--timeout <seconds>', 'how long to wait for the script to end (default: 60)', number)
+    .option('--docker-host <address>', 'the Docker API to use')
+    .option(...configOption)
+    .action(
+      run(async (script: string, args: string[], options: Record<string, never>) => {
+        const { injectCommand } = await import('./commands/inject.ts');
+        return injectCommand(script, args, options);
+      }),
+    );
+
+  program
+    .command('status')
+    .description('what the running daemon does')
+    .option('--json', 'the whole report as JSON')
+    .option('--ready', 'one line; exit 0 if every target is ready, else 1')
+    .option(...configOption)
+    .action(
+      run(async (options: Record<string, never>) => {
+        const { statusCommand } = await import('./commands/status.ts');
+        return statusCommand(options);
+      }),
+    );
+
+  program
+    .command('logs')
+    .description("the daemon's log")
+    .option('-f, --follow', 'go on as it grows')
+    .option('--json', 'lines as they are in the file')
+    .option(...configOption)
+    .action(
+      run(async (options: Record<string, never>) => {
+        const { logsCommand } = await import('./commands/logs.ts');
+        return logsCommand(options);
+      }),
+    );
+
+  program
+    .command('stop')
+    .description('stop the daemon of this project')
+    .option(...configOption)
+    .action(
+      run(async (options: Record<string, never>) => {
+        const { stopCommand } = await import('./commands/stop.ts');
+        return stopCommand(options);
+      }),
+    );
+
+  program
+    .command('restart')
+    .description('restart the command of a target, or take the debugger out of its worker and in again')
+    .argument('<target>')
+    .option(...configOption)
+    .action(
+      run(async (target: string, options: Record<string, never>) => {
+        const { restartCommand } = await import('./commands/restart.ts');
+        return restartCommand(target, options);
+      }),
+    );
+
+  program
+    .command('init')
+    .description('look at the project, write a config and a launch configuration for VS Code')
+    .option('-y, --yes', 'ask nothing')
+    .action(
+      run(async (options: Record<string, never>) => {
+        const { initCommand } = await import('./commands/init.ts');
+        return initCommand(options);
+      }),
+    );
+
+  program
+    .command('doctor')
+    .description('check every requirement; each failure comes with its fix')
+    .option('--json', 'print JSON')
+    .option(...configOption)
+    .action(
+      run(async (options: Record<string, never>) => {
+        const { doctorCommand } = await import('./commands/doctor.ts');
+        return doctorCommand(options);
+      }),
+    );
+
+  program
+    .command('completion')
+    .description('print a completion script')
+    .argument('<shell>', 'bash, zsh or fish')
+    .action(
+      run(async (shell: string) => {
+        const { completionCommand } = await import('./commands/completion.ts');
+        return completionCommand(shell, describe(program));
+      }),
+    );
+
+  return program;
+}
+
+/** The commands and options, for the completion scripts. */
+function describe(
+  program: Command,
+): { name: string; description: string; options: { flags: string[]; description: string }[] }[] {
+  return program.commands.map((command) => ({
+    name: command.name(),
+    description: command.description(),
+    options: command.options.map((option) => ({
+      flags: [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),
+      description: option.description,
+    })),
+  }));
+}
+
+/** Runs one command line and ends the process with its exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  let code = 0;
+  try {
+    const program = buildProgram(argv, (result) => {
+      code = result;
+    });
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      code = error.exitCode === 0 ? 0 : 2;
+    } else {
+      const named = asDebugwandError(error);
+      process.stderr.write(`wand: ${named.message}\n  fix: ${named.fix}\n`);
+      if (process.env['WAND_DEBUG'] !== undefined && error instanceof Error)
+        process.stderr.write(`${error.stack ?? ''}\n`);
+      code = exitCodeOf(named);
+    }
+  }
+  // Whatever might still hold the event loop open was closed by its owner; a forgotten handle must not hang a shell.
+  process.exitCode = code;
+  setTimeout(() => process.exit(code), 500).unref();
+}

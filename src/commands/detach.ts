@@ -1,0 +1,56 @@
+// Owns `--detach`: the daemon as a process of its own, and the wait until it answers.
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { askDaemon } from '../daemon/control-client.ts';
+import { lockHolder } from '../daemon/lock.ts';
+import { DebugwandError } from '../lib/errors.ts';
+import { lockPath, logPath, socketPath } from '../lib/paths.ts';
+import { pause } from '../lib/time.ts';
+
+const START_BUDGET_MS = 15_000;
+
+/** Starts `wand` again with the same arguments less `--detach`; resolves when its control socket answers. */
+export async function detach(argv: readonly string[], root: string): Promise<number> {
+  const running = await lockHolder(lockPath(root));
+  if (running !== null) {
+    throw new DebugwandError({
+      code: 'already-running',
+      message: `wand is already running for ${root} (pid ${String(running.pid)})`,
+      fix: 'use it as it is (`wand status`), or stop it first: `wand stop`',
+    });
+  }
+  const end = argv.indexOf('--');
+  const args = argv.filter((arg, index) => arg !== '--detach' || (end >= 0 && index > end));
+  const output = `${logPath(root)}.out`;
+  const file = openSync(output, 'w', 0o600);
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...args], {
+    detached: true,
+    stdio: ['ignore', file, file],
+  });
+  closeSync(file);
+  let exit: number | null = null;
+  child.once('exit', (code) => {
+    exit = code ?? 1;
+  });
+  child.unref();
+  const deadline = Date.now() + START_BUDGET_MS;
+  const never = new AbortController().signal;
+  while (Date.now() < deadline && exit === null) {
+    try {
+      await askDaemon(socketPath(root), { command: 'status' });
+      process.stdout.write(
+        `wand runs in the background (pid ${String(child.pid)}); see \`wand status\`, \`wand logs\`, \`wand stop\`\n`,
+      );
+      return 0;
+    } catch {
+      await pause(50, never);
+    }
+  }
+  process.stderr.write(statSync(output).size > 0 ? readFileSync(output, 'utf8') : '');
+  if (exit !== null) return exit;
+  throw new DebugwandError({
+    code: 'start-failed',
+    message: `the daemon (pid ${String(child.pid)}) does not answer`,
+    fix: 'run `wand watch` without --detach to see why',
+  });
+}

@@ -1,0 +1,79 @@
+// Owns `wand inject`: runs any Python script inside a worker and brings back what it printed and how it ended.
+import { readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { look, type Look } from '../daemon/one-shot.ts';
+import type { ClassifiedProcess } from '../core/types.ts';
+import { DebugwandError, messageOf } from '../lib/errors.ts';
+import { stderrLog } from '../lib/log.ts';
+import { targetOf, type TargetFlags } from './target-option.ts';
+
+export interface InjectOptions extends TargetFlags {
+  readonly target?: string;
+  /** A pid as `wand ps` shows it. */
+  readonly process?: number;
+  /** Seconds until we give up waiting for the worker to run it. */
+  readonly timeout?: number;
+}
+
+/** Exit code: the script's own, 1 if it raised. */
+export async function injectCommand(script: string, args: readonly string[], options: InjectOptions): Promise<number> {
+  const source = readScript(script);
+  const abort = new AbortController();
+  const interrupt = (): void => {
+    abort.abort();
+  };
+  process.once('SIGINT', interrupt);
+  const { config, root } = await targetOf(options.target, options);
+  const view = await look(config, stderrLog(), root, abort.signal);
+  try {
+    const result = await view.run(
+      choose(view, options.process),
+      {
+        source,
+        filename: script === '-' ? '<stdin>' : resolve(script),
+        args,
+        timeoutMs: (options.timeout ?? 60) * 1000,
+        onOutput: (stream, text) => {
+          process[stream].write(text);
+        },
+      },
+      abort.signal,
+    );
+    if (result.exception !== null)
+      process.stderr.write(result.exception.endsWith('\n') ? result.exception : `${result.exception}\n`);
+    return result.exit;
+  } finally {
+    process.off('SIGINT', interrupt);
+    await view.close();
+  }
+}
+
+function readScript(path: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (error) {
+    throw new DebugwandError({
+      code: 'script-unreadable',
+      message: `${basename(path)} cannot be read: ${messageOf(error)}`,
+      fix: 'name a file of Python source, or - for standard input',
+    });
+  }
+}
+
+function choose({ classification, replica }: Look, pid: number | undefined): ClassifiedProcess {
+  if (pid === undefined) {
+    if (classification.chosen !== null) return classification.chosen;
+    throw new DebugwandError({
+      code: 'no-worker',
+      message: `no worker was found in ${replica.name}: ${classification.why}`,
+      fix: 'name one with --process PID; `wand ps` lists them',
+    });
+  }
+  const found = classification.processes.find((process) => process.pid === pid);
+  if (found !== undefined) return found;
+  throw new DebugwandError({
+    code: 'no-such-process',
+    message: `there is no process ${String(pid)} in ${replica.name}`,
+    fix: 'take a pid that `wand ps` shows',
+  });
+}

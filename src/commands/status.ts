@@ -1,0 +1,31 @@
+// Owns `wand status`: the report of the running daemon, for people and for programs.
+import type { StatusReport } from '../core/status.ts';
+import { outputStyle } from '../ui/style.ts';
+import { statusLines } from '../ui/terminal.ts';
+import { ask } from './find-daemon.ts';
+
+export interface StatusOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly ready?: boolean;
+  readonly target?: string;
+}
+
+/** Exit code 0; with `--ready` 1 unless every target is ready. */
+export async function statusCommand(options: StatusOptions): Promise<number> {
+  // The daemon of the same version wrote it; a newer one only adds fields.
+  const report = (await ask(options.config, { command: 'status' })) as StatusReport;
+  if (options.ready === true) {
+    const late = report.targets.filter((target) => !target.ready);
+    const text = late.map((target) => `${target.name}: ${target.message}`).join('; ');
+    process.stdout.write(late.length === 0 ? 'ready\n' : `not ready: ${text}\n`);
+    return late.length === 0 ? 0 : 1;
+  }
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    return 0;
+  }
+  const style = outputStyle(process.stdout, process.env);
+  for (const line of statusLines(report, style)) process.stdout.write(`${line}\n`);
+  return 0;
+}

@@ -1,0 +1,31 @@
+// Owns `wand stop`: asks the daemon to leave and waits until it has.
+import { lockHolder } from '../daemon/lock.ts';
+import { notRunning } from '../daemon/control-client.ts';
+import { lockPath } from '../lib/paths.ts';
+import { DebugwandError } from '../lib/errors.ts';
+import { pause } from '../lib/time.ts';
+import { ask, findRoot } from './find-daemon.ts';
+
+const PATIENCE_MS = 5_000;
+
+export async function stopCommand(options: { config?: string }): Promise<number> {
+  const root = findRoot(process.cwd(), options.config);
+  if (root === null) throw notRunning();
+  const holder = await lockHolder(lockPath(root));
+  await ask(options.config, { command: 'stop' });
+  const deadline = Date.now() + PATIENCE_MS;
+  const never = new AbortController().signal;
+  while ((await lockHolder(lockPath(root))) !== null) {
+    if (Date.now() > deadline) {
+      const pid = String(holder?.pid ?? 'unknown');
+      throw new DebugwandError({
+        code: 'stop-failed',
+        message: `the daemon (pid ${pid}) was asked to stop but still runs`,
+        fix: `end it with \`kill -9 ${pid}\`: what it entered runs on within 5 s`,
+      });
+    }
+    await pause(30, never);
+  }
+  process.stdout.write(`stopped (pid ${String(holder?.pid ?? 'unknown')})\n`);
+  return 0;
+}

@@ -1,0 +1,134 @@
+// Owns `wand watch` and `wand debug`: from flags to a config, then a run of the daemon, here or detached.
+import { basename } from 'node:path';
+import type { ProjectConfig, TargetConfig } from '../core/types.ts';
+import { loadConfig } from '../config/load.ts';
+import { watchConfig } from '../config/watch.ts';
+import { DebugwandError } from '../lib/errors.ts';
+import { uiMode } from '../ui/style.ts';
+import { runDaemon, type SessionOptions } from './daemon-session.ts';
+import { detach } from './detach.ts';
+import { configOf, DEFAULT_PORT, noSuchTarget, sourceOf, type TargetFlags } from './target-option.ts';
+
+export interface WatchOptions {
+  readonly target?: readonly string[];
+  readonly config?: string;
+  readonly port?: number;
+  readonly detach?: boolean;
+  readonly plain?: boolean;
+  readonly json?: boolean;
+  /** The arguments of this process, for starting it again detached. */
+  readonly argv: readonly string[];
+}
+
+export async function watchCommand(command: readonly string[], options: WatchOptions): Promise<number> {
+  if (options.detach === true) return detach(options.argv, await rootOf(command, options));
+  const hasCommand = command.length > 0;
+  const load = async (): Promise<ProjectConfig> =>
+    hasCommand ? withCommand(command, options) : select(await loadConfig(process.cwd(), options.config), options);
+  const config = await load();
+  const session: SessionOptions = {
+    config,
+    watchConfig:
+      config.file === null ? null : watcher(config.file, (fresh) => (hasCommand ? config : select(fresh, options))),
+    command: hasCommand,
+    ui: hasCommand ? 'plain' : uiMode(options, process.stdout, process.env),
+    notify: true,
+  };
+  return runDaemon(session);
+}
+
+export interface DebugOptions extends TargetFlags {
+  readonly port?: number;
+  readonly plain?: boolean;
+  readonly json?: boolean;
+}
+
+export async function debugCommand(options: DebugOptions): Promise<number> {
+  const flagged = sourceOf(options);
+  if (flagged === null) {
+    throw new DebugwandError({
+      code: 'usage',
+      message: '`wand debug` needs to know what to debug',
+      fix: 'name a container with --container NAME, or a process with --pid N; `wand watch` takes targets from the config',
+    });
+  }
+  const config = configOf(flagged.name, flagged.source, options.port ?? DEFAULT_PORT, process.cwd());
+  return runDaemon({
+    config,
+    watchConfig: null,
+    command: false,
+    ui: uiMode(options, process.stdout, process.env),
+    notify: true,
+  });
+}
+
+function watcher(
+  file: string,
+  shape: (config: ProjectConfig) => ProjectConfig,
+): NonNullable<SessionOptions['watchConfig']> {
+  return (onConfig, onError) =>
+    watchConfig(file, (result) => {
+      if ('error' in result) {
+        onError(result.error);
+        return;
+      }
+      try {
+        onConfig(shape(result.config));
+      } catch (error) {
+        onError(error);
+      }
+    });
+}
+
+/** `--target` and `--port` applied. @throws DebugwandError `no-such-target`, `usage` */
+function select(project: ProjectConfig, options: WatchOptions): ProjectConfig {
+  const names = options.target ?? [];
+  const unknown = names.find((name) => !project.targets.some((target) => target.name === name));
+  if (unknown !== undefined) throw noSuchTarget(unknown, project);
+  const targets =
+    names.length === 0 ? project.targets : project.targets.filter((target) => names.includes(target.name));
+  if (options.port === undefined) return { ...project, targets };
+  const [only, ...more] = targets;
+  if (only === undefined || more.length > 0) {
+    throw new DebugwandError({
+      code: 'usage',
+      message: `--port is for one target, the config has ${String(targets.length)}`,
+      fix: 'choose one with --target NAME, or set `port` for each in the config',
+    });
+  }
+  return { ...project, targets: [{ ...only, port: options.port }] };
+}
+
+/** `wand watch -- COMMAND`: the settings of `--target NAME` with its source replaced, or a target of its own. */
+async function withCommand(command: readonly string[], options: WatchOptions): Promise<ProjectConfig> {
+  const cwd = process.cwd();
+  const source: TargetConfig['source'] = { kind: 'local', command, cwd };
+  const [name, ...more] = options.target ?? [];
+  if (name === undefined) {
+    const bare = await loadConfig(cwd, options.config).catch((error: unknown) => {
+      if (error instanceof DebugwandError && error.code === 'config-missing') return null;
+      throw error;
+    });
+    // A config whose command is this very command lends its settings; the other targets are not ours to run here.
+    const same = bare?.targets.find((t) => 'command' in t.source && t.source.command.join(' ') === command.join(' '));
+    const made = configOf(
+      basename(command[0] ?? 'command'),
+      source,
+      options.port ?? same?.port ?? DEFAULT_PORT,
+      bare?.root ?? cwd,
+    );
+    return same === undefined
+      ? made
+      : { ...made, targets: made.targets.map((t) => ({ ...same, source, port: t.port })) };
+  }
+  if (more.length > 0) {
+    throw new DebugwandError({ code: 'usage', message: 'a command belongs to one target', fix: 'give --target once' });
+  }
+  const project = select(await loadConfig(cwd, options.config), options);
+  return { ...project, targets: project.targets.map((target) => ({ ...target, source })) };
+}
+
+async function rootOf(command: readonly string[], options: WatchOptions): Promise<string> {
+  if (command.length > 0) return (await withCommand(command, options)).root;
+  return select(await loadConfig(process.cwd(), options.config), options).root;
+}
