@@ -35,11 +35,7 @@ export function targetReport(config: TargetConfig, state: TargetState, plan: Pla
   };
 }
 
-function workerReport(
-  state: TargetState,
-  processes: TargetReport['processes'],
-  replica: string,
-): WorkerReport | null {
+function workerReport(state: TargetState, processes: TargetReport['processes'], replica: string): WorkerReport | null {
   const { worker } = state;
   if (worker === null) return null;
   const process = processes.find((p) => p.pid === worker.process.pid);

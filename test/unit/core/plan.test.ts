@@ -1,0 +1,253 @@
+import { describe, expect, it } from 'vitest';
+import { plan, type Plan } from '../../../src/core/plan.ts';
+import { INITIAL_STATE, observe, type Observation, type TargetState } from '../../../src/core/state.ts';
+import { DebugwandError } from '../../../src/lib/errors.ts';
+import { agentError, CONFIG, ENTERED, HELLO, pythonProcess, REPLICA } from './facts.ts';
+
+const NOW = 1_000_000;
+const HELPER = { helperAvailable: true };
+
+function after(observations: readonly Observation[], from: TargetState = INITIAL_STATE, now = NOW): TargetState {
+  return observations.reduce((state, seen) => observe(state, seen, CONFIG, now), from);
+}
+
+function decide(state: TargetState, now = NOW, means = HELPER): Plan {
+  return plan(CONFIG, state, means, now);
+}
+
+const kinds = (decision: Plan): string[] => decision.actions.map((action) => action.type);
+
+const RUNNING: Observation = { type: 'snapshot', snapshot: { replicas: [REPLICA], waitingFor: null, error: null } };
+const FOLLOWED: readonly Observation[] = [RUNNING, { type: 'following', replica: REPLICA }];
+const WATCHED: readonly Observation[] = [...FOLLOWED, { type: 'agent-starting' }, { type: 'agent-ready', hello: HELLO }];
+const WORKER = pythonProcess(7);
+const SEEN: readonly Observation[] = [...WATCHED, { type: 'processes', processes: [WORKER], changed: true }];
+const ENTERED_STATE: readonly Observation[] = [
+  ...SEEN,
+  { type: 'entering', generation: 1, rung: 'exec' },
+  { type: 'entered', generation: 1, rung: 'exec', result: ENTERED },
+];
+const ATTACHED: readonly Observation[] = [...ENTERED_STATE, { type: 'session-up', generation: 1 }];
+
+describe('the way from nothing to a debugged worker', () => {
+  it.each([
+    ['nothing seen yet', [], [], 'waiting'],
+    ['a container runs', [RUNNING], ['follow'], 'waiting'],
+    ['it is followed', FOLLOWED, ['start-agent'], 'entering'],
+    ['the agent starts', [...FOLLOWED, { type: 'agent-starting' } as const], [], 'entering'],
+    ['the agent watches', WATCHED, [], 'waiting'],
+    ['a worker is seen', SEEN, ['enter'], 'entering'],
+    ['it is being entered', [...SEEN, { type: 'entering', generation: 1, rung: 'exec' } as const], [], 'entering'],
+    ['debugpy listens', ENTERED_STATE, ['session-up'], 'attached'],
+    ['the keeper knows', ATTACHED, [], 'attached'],
+    ['it stopped', [...ATTACHED, { type: 'stopped', where: 'app.py:12' } as const], [], 'stopped'],
+  ] as const)('%s', (_name, observations, actions, phase) => {
+    const decision = decide(after(observations));
+    expect(kinds(decision)).toEqual(actions);
+    expect(decision.phase).toBe(phase);
+    expect(decision.error).toBeNull();
+  });
+});
+
+describe('a worker that goes', () => {
+  it('ends the session at once and waits', () => {
+    const decision = decide(after([...ATTACHED, { type: 'exited', pid: 7, startTime: 700 }]));
+    expect(kinds(decision)).toEqual(['session-down']);
+    expect(decision.phase).toBe('waiting');
+    expect(decision.message).toContain('worker 7 ended');
+  });
+
+  it('is replaced by its successor, entered by the rung that worked before', () => {
+    const next = pythonProcess(8);
+    const state = after([
+      ...ATTACHED,
+      { type: 'exited', pid: 7, startTime: 700 },
+      { type: 'session-down' },
+      { type: 'processes', processes: [next], changed: true },
+    ]);
+    const decision = decide(state);
+    expect(decision.actions).toMatchObject([{ type: 'enter', rung: 'exec', worker: { generation: 2 } }]);
+    expect(state.worker?.startedAt).toBe(NOW - 30);
+  });
+
+  it('counts as new when the same pid runs another program', () => {
+    const again = pythonProcess(7, { execId: '2' });
+    const decision = decide(after([...ATTACHED, { type: 'processes', processes: [again], changed: true }]));
+    expect(kinds(decision)).toEqual(['session-down', 'enter']);
+  });
+
+  it('stays when only its figures change', () => {
+    const busier = pythonProcess(7, { cpuSeconds: 9, rssBytes: 5 });
+    const state = after([...ATTACHED, { type: 'processes', processes: [busier], changed: false }]);
+    expect(kinds(decide(state))).toEqual([]);
+    expect(state.classification?.chosen?.cpuSeconds).toBe(9);
+  });
+});
+
+describe('the replica', () => {
+  it('that was restarted is left and followed anew', () => {
+    const restarted = { ...REPLICA, startedAt: 't2' };
+    const state = after([...ATTACHED, { type: 'snapshot', snapshot: { replicas: [restarted], waitingFor: null, error: null } }]);
+    expect(decide(state).actions).toMatchObject([{ type: 'follow', replica: { startedAt: 't2' } }]);
+    const left = after([{ type: 'following', replica: restarted }], state);
+    expect(kinds(decide(left))).toEqual(['session-down', 'start-agent']);
+  });
+
+  it('that stopped is left, and the reason is the message', () => {
+    const stopped: Observation = {
+      type: 'snapshot',
+      snapshot: { replicas: [], waitingFor: 'container `api` exited with 1', error: null },
+    };
+    const state = after([...ATTACHED, stopped, { type: 'following', replica: null }, { type: 'session-down' }]);
+    expect(decide(state)).toMatchObject({ phase: 'waiting', message: 'container `api` exited with 1', actions: [] });
+  });
+
+  it('stays followed while the platform cannot be asked but its agent answers', () => {
+    const error = new DebugwandError({ code: 'docker-unreachable', message: 'no', fix: 'start it' });
+    const state = after([...ATTACHED, { type: 'snapshot', snapshot: { replicas: [], waitingFor: null, error } }]);
+    expect(decide(state)).toMatchObject({ phase: 'attached', actions: [] });
+  });
+
+  it('that is paused is waited for', () => {
+    const paused = { ...REPLICA, state: 'paused' as const };
+    const state = after([...FOLLOWED, { type: 'snapshot', snapshot: { replicas: [paused], waitingFor: null, error: null } }]);
+    expect(decide(state)).toMatchObject({ phase: 'waiting', message: 'api is paused' });
+  });
+});
+
+describe('an agent that is lost', () => {
+  const error = new DebugwandError({ code: 'agent-lost', message: 'cut', fix: 'none' });
+  it('is started again after a back-off, and is an error only the second time', () => {
+    const once = after([...FOLLOWED, { type: 'agent-starting' }, { type: 'agent-lost', error }]);
+    const first = decide(once);
+    expect(first).toMatchObject({ phase: 'waiting', actions: [], error: null });
+    const wakeAt = first.wakeAt ?? 0;
+    expect(wakeAt).toBeGreaterThan(NOW);
+    expect(kinds(decide(once, wakeAt))).toEqual(['start-agent']);
+    const twice = after([{ type: 'agent-starting' }, { type: 'agent-lost', error }], once);
+    const second = decide(twice);
+    expect(second).toMatchObject({ phase: 'blocked', error: { code: 'agent-lost' } });
+    expect((second.wakeAt ?? 0) - NOW).toBeGreaterThan(wakeAt - NOW);
+  });
+
+  it('is started again at once when it had worked for long', () => {
+    const state = after([...WATCHED]);
+    const lost = observe(state, { type: 'agent-lost', error }, CONFIG, NOW + 60_000);
+    expect(kinds(decide(lost, NOW + 60_000))).toEqual(['start-agent']);
+  });
+});
+
+describe('an entry that fails', () => {
+  const fail = (code: Parameters<typeof agentError>[0], rung: 'exec' | 'exec-as-worker' | 'helper-container' = 'exec'): Observation => ({
+    type: 'enter-failed',
+    generation: 1,
+    rung,
+    error: agentError(code),
+  });
+
+  it('goes up the ladder when it is denied, and ends with the change to make', () => {
+    const foreign = pythonProcess(7, { uid: 1000 });
+    const seen = after([...WATCHED, { type: 'processes', processes: [foreign], changed: true }]);
+    const denied = after([fail('denied')], seen);
+    expect(decide(denied).actions).toMatchObject([{ type: 'enter', rung: 'exec-as-worker' }]);
+    const twice = after([fail('denied', 'exec-as-worker')], denied);
+    expect(decide(twice).actions).toMatchObject([{ type: 'enter', rung: 'helper-container' }]);
+    const thrice = after([fail('denied', 'helper-container')], twice);
+    const decision = decide(thrice);
+    expect(decision).toMatchObject({ phase: 'blocked', error: { code: 'entry-denied' }, wakeAt: null });
+    expect(decision.error?.fix).toContain('SYS_PTRACE');
+  });
+
+  it('skips the rung that changes nothing: a worker of the same uid', () => {
+    expect(decide(after([...SEEN, fail('denied')])).actions).toMatchObject([{ type: 'enter', rung: 'helper-container' }]);
+    expect(decide(after([...SEEN, fail('denied')]), NOW, { helperAvailable: false })).toMatchObject({ phase: 'blocked' });
+  });
+
+  it.each([
+    ['too-old', 'python-too-old'],
+    ['disabled', 'remote-debug-disabled'],
+    ['not-python', 'not-python'],
+  ] as const)('%s is named and not retried', (code, name) => {
+    expect(decide(after([...SEEN, fail(code)]))).toMatchObject({ phase: 'blocked', error: { code: name }, wakeAt: null, actions: [] });
+  });
+
+  it('is retried, and an error from the third time on', () => {
+    let state = after(SEEN);
+    for (const [attempt, phase] of [[1, 'waiting'], [2, 'waiting'], [3, 'blocked']] as const) {
+      state = after([{ type: 'entering', generation: 1, rung: 'exec' }, fail('failed')], state);
+      const decision = decide(state);
+      expect(decision.phase, `attempt ${String(attempt)}`).toBe(phase);
+      expect(decision.wakeAt).not.toBeNull();
+      expect(kinds(decide(state, decision.wakeAt ?? 0))).toEqual(['enter']);
+    }
+  });
+
+  it('of a sleeping worker is a message, not an error', () => {
+    expect(decide(after([...SEEN, fail('asleep')]))).toMatchObject({ phase: 'waiting', error: null });
+  });
+
+  it('of an earlier worker changes nothing', () => {
+    const state = after([...SEEN, { type: 'enter-failed', generation: 99, rung: 'exec', error: agentError('denied') }]);
+    expect(kinds(decide(state))).toEqual(['enter']);
+  });
+});
+
+describe('a lost connection to debugpy', () => {
+  it('ends the session, then enters the same worker again, ever more slowly', () => {
+    const lost = after([...ATTACHED, { type: 'session-lost', generation: 1, why: 'reset' }]);
+    const decision = decide(lost);
+    expect(kinds(decision)).toEqual(['session-down']);
+    const down = after([{ type: 'session-down' }], lost);
+    expect(kinds(decide(down))).toEqual([]);
+    expect(kinds(decide(down, NOW + 50))).toEqual(['enter']);
+  });
+});
+
+describe('the figures of a re-attach', () => {
+  const reload: readonly Observation[] = [
+    ...ATTACHED,
+    { type: 'exited', pid: 7, startTime: 700 },
+    { type: 'session-down' },
+    { type: 'processes', processes: [pythonProcess(8)], changed: true },
+    { type: 'entered', generation: 2, rung: 'exec', result: ENTERED },
+  ];
+
+  it('end at debuggable without an editor, and count once', () => {
+    const state = after([...reload, { type: 'verified', generation: 2, at: NOW + 500 }]);
+    expect(state.reattach.count).toBe(1);
+    expect(state.reattach.history[0]).toMatchObject({ ms: 30, seenMs: 0 });
+  });
+
+  it('end at verified breakpoints with an editor', () => {
+    const state = after([{ type: 'editor', connected: true, client: 'vscode' }, ...reload, { type: 'verified', generation: 2, at: NOW + 100 }]);
+    expect(state.reattach.history).toMatchObject([{ ms: 130, seenMs: 100, at: NOW + 100 }]);
+  });
+
+  it('do not count the first attach', () => {
+    expect(after(ATTACHED).reattach.count).toBe(0);
+  });
+
+  it('keep the last fifty', () => {
+    let state = after([{ type: 'editor', connected: true, client: 'x' }, ...ATTACHED]);
+    for (let pid = 100; pid < 170; pid += 1) {
+      state = after([{ type: 'processes', processes: [pythonProcess(pid)], changed: true }], state);
+      state = after([{ type: 'verified', generation: state.generation, at: NOW }], state);
+    }
+    expect(state.reattach.count).toBe(70);
+    expect(state.reattach.history).toHaveLength(50);
+  });
+});
+
+describe('a port that is taken', () => {
+  it('is the error of the target, whatever else goes well', () => {
+    const fault = new DebugwandError({ code: 'port-taken', message: 'port 5679 is taken', fix: 'free it' });
+    expect(decide(after([...ATTACHED, { type: 'port', bound: false, fault }]))).toMatchObject({ phase: 'blocked', error: { code: 'port-taken' } });
+  });
+});
+
+describe('entering again on request', () => {
+  it('is a new generation of the same process', () => {
+    const decision = decide(after([...ATTACHED, { type: 'reenter' }]));
+    expect(decision.actions).toMatchObject([{ type: 'session-down', generation: 1 }, { type: 'enter', worker: { generation: 2 } }]);
+  });
+});
