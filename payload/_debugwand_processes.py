@@ -36,7 +36,7 @@ _AGENT_CODE = re.compile(r"debugwand", re.IGNORECASE)
 class Proc:
     """One process, from its first sight to its end. `refresh` renews what may change."""
 
-    __slots__ = ("pid", "stat", "cmdline", "exe", "cwd", "uid", "environ", "python", "pidfd", "next_look", "told")
+    __slots__ = ("pid", "stat", "cmdline", "exe", "cwd", "uid", "environ", "python", "pidfd", "told")
 
     def __init__(self, stat: procfs.Stat) -> None:
         self.pid = stat.pid
@@ -48,7 +48,6 @@ class Proc:
         self.environ: Optional[Dict[str, str]] = None
         self.python: Optional[Json] = None
         self.pidfd = -1
-        self.next_look = 0  # index in the watcher's schedule of second looks at young processes
         self.told = False  # part of the last report
         self.describe()
 
@@ -63,24 +62,28 @@ class Proc:
         self.environ = procfs.read_environ(self.pid, ENVIRON)
         self.python = interpreter.python_info(self.pid, self.exe, self.cmdline, self.environ)
 
-    def refresh(self, stat: procfs.Stat, thorough: bool) -> bool:
-        """Takes in new figures; true when something that classification looks at changed. `thorough`: reads the
-        command line and the uid again even without an exec (setproctitle, setuid). Wants the same start time."""
+    def refresh(self, stat: procfs.Stat, words: bool = False, anew: bool = False) -> bool:
+        """Takes in new figures of the same process; true when something that classification looks at changed. `words`:
+        reads what changes without an exec, too (setproctitle, setuid). `anew`: looks for a Python that was not there
+        yet: the loader maps libpython a moment after the exec."""
         before = self.stat
         self.stat = stat
+        moved = stat.ppid != before.ppid
         if stat.startstack != before.startstack or stat.forked != before.forked:
             self.describe()
             return True
-        if thorough:
+        if words or anew:
             old = (self.cmdline, self.uid, self.exe, self.python)
-            cmdline = procfs.read_cmdline(self.pid)
             ids = procfs.read_uid_and_tgid(self.pid)
+            uid = ids[0] if ids else self.uid
             exe = procfs.read_link("/proc/%d/exe" % self.pid)
-            young = self.python is None or self.python["version"] == "3"
-            if exe != self.exe or cmdline != self.cmdline or (ids and ids[0] != self.uid) or young:
+            vague = anew and (self.python is None or self.python["version"] == "3")
+            if exe != self.exe or uid != self.uid or vague:
                 self.describe()
-                return (self.cmdline, self.uid, self.exe, self.python) != old or stat.ppid != before.ppid
-        return stat.ppid != before.ppid
+            else:
+                self.cmdline = procfs.read_cmdline(self.pid) or self.cmdline
+            return moved or (self.cmdline, self.uid, self.exe, self.python) != old
+        return moved
 
     def is_agent(self) -> bool:
         """An agent (or a helper that keeps a helper container alive): `python -I … -c <source that says debugwand>`."""

@@ -61,6 +61,14 @@ def read_bytes(path: str, limit: int = _MAX_FILE) -> Optional[bytes]:
         os.close(descriptor)
 
 
+def close(descriptor: int) -> None:
+    """Closes, whatever the state of the descriptor."""
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass
+
+
 def parse_stat(raw: bytes) -> Optional[Stat]:
     """The command name (field 2) may hold spaces and parentheses: count from the last `)`."""
     end = raw.rfind(b")")
