@@ -18,7 +18,7 @@ PLEASE_STOP = 0x20
 _INTERPRETERS_HEAD = 40
 _INTERPRETER_SIZE, _INTERPRETER_ID, _INTERPRETER_NEXT = 48, 56, 64
 _THREADS_HEAD, _THREADS_MAIN = 72, 80
-_THREAD_SIZE, _THREAD_NEXT = 176, 192
+_THREAD_SIZE, _THREAD_PREVIOUS, _THREAD_NEXT = 176, 184, 192
 # Where `debugger_support` (six u64) lies; checked against what it must look like, and searched for in other versions.
 _SUPPORT = {(3, 14): 712, (3, 15): 840}
 _TABLE_BYTES = 2048
@@ -246,18 +246,31 @@ class Runtime:
             thread = self.memory.u64(thread + self._offset(_THREAD_NEXT))
         return found
 
-    def arm(self, thread: int, path: str) -> None:
+    def _linked(self, interpreter: int, thread: int) -> bool:
+        """Whether the thread state is still in the list: one that ended is freed, and its memory is somebody else's."""
+        before = self.memory.u64(thread + self._offset(_THREAD_PREVIOUS))
+        link = before + self._offset(_THREAD_NEXT) if before != 0 else interpreter + self._offset(_THREADS_HEAD)
+        try:
+            return self.memory.u64(link) == thread
+        except EntryError:
+            return False
+
+    def arm(self, interpreter: int, thread: int, path: str) -> bool:
         """Asks the thread to run the file. Path first, flag next, stop bit last: a thread that looks in between sees
-        nothing or everything. One byte of eval_breaker: the upper ones hold the version of its instrumentation."""
+        nothing or everything. One byte of eval_breaker: the upper ones hold the version of its instrumentation.
+        False: the thread ended meanwhile."""
         raw = os.fsencode(path) + b"\0"
         if len(raw) > self._support.path_size:
             raise EntryError("failed", "the path of the script is too long: %s" % path)
+        if not self._linked(interpreter, thread):
+            return False
         support = thread + self._support.support
         self.memory.write(support + self._support.path, raw)
         self.memory.write(support + self._support.pending, struct.pack("=i", 1))
         # Little-endian or not: the low byte of a machine word.
         breaker = thread + self._support.eval_breaker + (7 if struct.pack("=H", 1) == b"\0\1" else 0)
         self.memory.write(breaker, bytes([self.memory.read(breaker, 1)[0] | PLEASE_STOP]))
+        return True
 
     def pending(self, thread: int, path: str) -> bool:
         """Whether the thread has still to run this file."""

@@ -1,0 +1,148 @@
+"""Owns the first step inside a worker. CPython's remote debugging runs this source in *some* thread of the worker, between
+two byte codes of the app, with the built-ins of the interrupted frame. So it imports nothing but built-in C modules,
+takes no lock of `threading`, never raises, never waits longer than it was told, and may be run any number of times.
+Must not know what the worker's package does. The agent appends the call of `_ring`. CPython 3.14 or later."""
+
+
+def _ring(settings):  # type: ignore[no-untyped-def]
+    """settings: pid (own view of the process), address (abstract socket), token, hold (seconds, 0: never),
+    young (the process just started), since (time.monotonic() of the request)."""
+    import posix
+    import sys
+
+    if posix.getpid() != settings["pid"]:
+        return  # a child that shares memory with its parent (vfork), or a fork that took the request with it
+    import _socket
+    import _thread
+    import time
+
+    state = sys.modules.setdefault("_debugwand_doorbell", type(sys)("_debugwand_doorbell"))
+    main = _thread._get_main_thread_ident()
+    in_main = _thread.get_ident() == main
+    # While the main thread imports a module of the standard library, others see it half made; while it imports anything
+    # else, an import in another thread may meet it in a circle of import locks: then the main thread must be held.
+    imports = ""
+    frame = sys._current_frames().get(main)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "_find_and_load" and code.co_filename == "<frozen importlib._bootstrap>":
+            name = frame.f_locals.get("name")
+            imports = imports or "other"
+            if type(name) is not str or name.partition(".")[0] in sys.stdlib_module_names:
+                imports = "stdlib"
+                break
+        frame = frame.f_back
+    # A whole app may run inside an import statement, for ever: patience ends.
+    waited = time.monotonic() - settings["since"]
+    if imports == "stdlib":
+        here = waited > 4.0
+    else:
+        here = imports == "" or (in_main and settings["hold"] > 0) or waited > 2.0
+    mark = "rung " + settings["token"]
+    ticket = object()
+    if here and state.__dict__.setdefault(mark, ticket) is not ticket:
+        return  # another thread was faster
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        sock.settimeout(2.0)
+        sock.connect("\0" + settings["address"])
+        line = '{"token":"%s","pid":%d,"status":"%s","python":"%d.%d.%d","present":%s,"main":%s}\n' % (
+            settings["token"],
+            settings["pid"],
+            "here" if here else "importing",
+            sys.version_info[0],
+            sys.version_info[1],
+            sys.version_info[2],
+            "true" if "_debugwand_worker" in sys.modules else "false",
+            "true" if in_main else "false",
+        )
+        sock.sendall(line.encode())
+    except BaseException:
+        sock.close()
+        state.__dict__.pop(mark, None)
+        return
+    if not here:
+        sock.close()
+        return
+    if not hasattr(state, "flag"):
+        # Tells agents that a debug port may listen here on the loopback (see _debugwand_wake.py): for the process's life.
+        flag = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+        try:
+            flag.bind("\0debugwand-inside-%d-%s" % (settings["pid"], settings["token"]))
+            state.flag = flag
+        except OSError:
+            flag.close()
+    gate = _thread.allocate_lock()
+    gate.acquire()
+    held = in_main and settings["hold"] > 0 and (settings["young"] or imports != "")
+
+    def let_go():  # type: ignore[no-untyped-def]
+        try:
+            gate.release()
+        except RuntimeError:
+            pass  # was released before
+
+    def talk():  # type: ignore[no-untyped-def]
+        """In a thread of its own: takes the package over the socket and becomes it. No json: nothing may be imported
+        before the main thread is held or past its imports. The agent sends JSON that is Python too, but three names."""
+        failed = ""
+        try:
+            sock.settimeout(10.0)
+            received = b""
+            while not received.endswith(b"\n"):
+                chunk = sock.recv(1 << 20)
+                if not chunk or len(received) > 1 << 24:
+                    return
+                received += chunk
+            names = {"__builtins__": {}, "true": True, "false": False, "null": None}
+            message = eval(received.decode(), names)
+            if held:
+                sock.sendall(b'{"event":"holding"}\n')
+            for name, source in message["sources"].items():
+                if name not in sys.modules:
+                    module = type(sys)(name)
+                    module.__file__ = "<%s>" % name
+                    sys.modules[name] = module
+                    try:
+                        exec(compile(source, "<%s>" % name, "exec"), module.__dict__)
+                    except BaseException:
+                        del sys.modules[name]
+                        raise
+            import socket
+
+            # The descriptor moves to the class that everybody expects.
+            talking = socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fileno=sock.detach())
+            talking.settimeout(None)
+            options = dict(message["options"], letGo=let_go, held=held)
+            if message["op"] == "run":
+                sys.modules["_debugwand_run"].main(talking, options)
+            else:
+                sys.modules["_debugwand_worker"].main(talking, message["op"], options)
+        except BaseException as error:
+            failed = "%s: %s" % (type(error).__name__, error)
+            try:
+                import json
+                import traceback
+
+                text = {"event": "failed", "code": "failed", "message": failed, "traceback": traceback.format_exc()}
+                (sock if sock.fileno() >= 0 else talking).sendall(json.dumps(text).encode() + b"\n")
+            except BaseException:
+                pass
+        finally:
+            let_go()
+            sock.close()
+            try:
+                talking.close()
+            except BaseException:
+                pass
+
+    _thread.start_new_thread(talk, ())
+    if held:
+        try:
+            gate.acquire(True, settings["hold"])
+        except BaseException as error:
+            # A signal's handler raised while we waited, and CPython would swallow that here: let it happen again.
+            if isinstance(error, KeyboardInterrupt):
+                _thread.interrupt_main()
+            elif isinstance(error, SystemExit):
+                _thread.interrupt_main(15)

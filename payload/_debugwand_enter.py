@@ -1,0 +1,305 @@
+"""Owns getting the doorbell to ring: arm, wait, wake, look, arm again, until the worker answers or the time is over.
+Runs in a thread of the agent. Must not know what happens in the worker afterwards.
+Standard library only, Python 3.8 or later."""
+
+import json
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set
+
+import _debugwand_procfs as procfs
+from _debugwand_delivery import Delivery, ways
+from _debugwand_memory import EntryError, changed, credentials, gone
+from _debugwand_remote_exec import Runtime
+from _debugwand_wake import doors, knock
+
+# Seconds.
+_RETRY = 0.002  # after "importing", or a script that was swallowed
+_KNOCKS = (0.002, 0.01, 0.03, 0.1, 0.3, 1.0)  # after arming; then every second
+_FROZEN_FOR = 1.0
+_EMBEDDED_AFTER = 2.0  # programs that embed Python never say that their main thread runs `__main__`
+_NEW_PROGRAM = 1.0  # so long after an exec the loader may not have mapped libpython yet
+_LINGER = 0.3
+
+
+class Request(NamedTuple):
+    pid: int
+    start_time: int
+    exec_id: str
+    timeout: float
+    # Seconds for which the doorbell may hold the main thread; 0: never (then it waits for the end of all imports).
+    hold: float
+    young: bool
+    # The main thread only: a hold at the start is of no use in another one.
+    main_only: bool
+
+
+class Visit(NamedTuple):
+    """The worker answered: its socket, the line it sent, seconds from the request to armed and to inside."""
+
+    sock: socket.socket
+    line: Dict[str, object]
+    armed: float
+    inside: float
+
+
+class Visitor:
+    """One attempt to enter one process."""
+
+    def __init__(self, request: Request, source: str, avoid_ports: Set[int], stopping: threading.Event) -> None:
+        self._request = request
+        self._source = source
+        self._avoid = avoid_ports
+        self._stopping = stopping
+        self._token = os.urandom(16).hex()
+        self._address = "debugwand-%s" % os.urandom(16).hex()
+        self._started = time.monotonic()
+        self._armed_after = 0.0
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._runtime: Optional[Runtime] = None
+        self._ways: Iterator[Delivery] = iter(())
+        self._delivery: Optional[Delivery] = None
+        self._not_main = False  # somebody else took it while the main thread imports
+
+    def run(self) -> Visit:
+        """Raises EntryError."""
+        visit: Optional[Visit] = None
+        try:
+            self._listener.bind(b"\0" + self._address.encode())
+            self._listener.listen(8)
+            self._listener.setblocking(False)
+            self._ways = ways(self._request.pid, self._script())
+            visit = self._knock()
+            return visit
+        finally:
+            self._listener.close()
+            self._disarm()
+            if self._delivery is not None:
+                # A thread may have taken the request and not opened the file yet.
+                timer = threading.Timer(_LINGER if visit is not None else 0.05, self._delivery.close)
+                timer.daemon = True
+                timer.start()
+
+    def _script(self) -> bytes:
+        request = self._request
+        status = credentials(request.pid)
+        settings = {
+            "pid": status.pids[-1] if status is not None else request.pid,
+            "address": self._address,
+            "token": self._token,
+            "hold": request.hold,
+            "young": request.young,
+            "since": self._started,
+        }
+        # A bare except: the interrupted frame's built-ins may lack even BaseException.
+        return ("%s\ntry:\n    _ring(%r)\nexcept:\n    pass\n" % (self._source, settings)).encode()
+
+    def _knock(self) -> Visit:
+        request = self._request
+        deadline = self._started + request.timeout
+        swallowed = 0
+        frozen_since = 0.0
+        while True:
+            self._check(deadline)
+            threads = self._arm(deadline)
+            armed_at = time.monotonic()
+            knocks = 0
+            # Asleep as a whole: nothing but a knock will do. Else give it the time of a GIL switch.
+            if self._asleep():
+                self._wake()
+            pause = 0.001
+            while True:
+                visit = self._answer(pause)
+                if visit is not None:
+                    if visit.line.get("status") == "here":
+                        return visit
+                    visit.sock.close()
+                    self._not_main = visit.line.get("main") is False
+                    time.sleep(_RETRY)
+                    break
+                now = time.monotonic()
+                state = self._check(deadline)
+                if state == "frozen":
+                    frozen_since = frozen_since or now
+                    if now - frozen_since > _FROZEN_FOR:
+                        raise EntryError("frozen", "process %d is stopped or frozen" % request.pid, self._where())
+                else:
+                    frozen_since = 0.0
+                if not self._still_armed(threads):
+                    # Taken, and no answer within a moment: it could not run there. Elsewhere it may.
+                    visit = self._answer(0.02)
+                    if visit is not None and visit.line.get("status") == "here":
+                        return visit
+                    swallowed += 1
+                    if visit is not None:
+                        visit.sock.close()
+                        self._not_main = visit.line.get("main") is False
+                    elif swallowed % 5 == 0:
+                        self._next_way()
+                    time.sleep(min(_RETRY * swallowed, 0.05))
+                    break
+                elapsed = now - armed_at
+                if elapsed > (_KNOCKS[knocks] if knocks < len(_KNOCKS) else knocks - len(_KNOCKS) + 2):
+                    knocks += 1
+                    self._wake()
+                pause = min(pause * 2, 0.05)
+
+    def _check(self, deadline: float) -> str:
+        """ "frozen" or "runs". Raises EntryError once there is no use in going on."""
+        request = self._request
+        if self._stopping.is_set():
+            raise EntryError("gone", "the agent leaves")
+        stat = procfs.read_stat(request.pid)
+        if stat is None or stat.gone:
+            raise gone(request.pid)
+        if stat.start != request.start_time or str(stat.startstack) != request.exec_id:
+            raise changed(request.pid)
+        frozen = stat.state in "Tt" or (stat.state in "DS" and _frozen(request.pid))
+        if time.monotonic() > deadline:
+            if frozen:
+                raise EntryError("frozen", "process %d is stopped or frozen" % request.pid, self._where())
+            raise EntryError("asleep", "no thread of process %d ran Python in time" % request.pid, self._where())
+        return "frozen" if frozen else "runs"
+
+    def _arm(self, deadline: float) -> List[int]:
+        """Waits until there is something to arm, and arms it."""
+        if self._delivery is None:
+            self._next_way()
+        while True:
+            try:
+                if self._runtime is None:
+                    self._runtime = Runtime(self._request.pid)
+                threads = self._arm_once(self._runtime)
+                if threads:
+                    self._armed_after = self._armed_after or time.monotonic() - self._started
+                    return threads
+            except EntryError as error:
+                # An exec, or the loader is still at work: look again, but not at another program.
+                if error.code == "not-python" and time.monotonic() - self._started < _NEW_PROGRAM:
+                    pass
+                elif error.code not in ("changed", "failed"):
+                    raise
+                self._forget()
+            self._check(deadline)
+            time.sleep(_RETRY)
+
+    def _arm_once(self, runtime: Runtime) -> List[int]:
+        """Thread states that were armed; empty: too early."""
+        interpreter = runtime.main_interpreter()
+        main = runtime.main_thread(interpreter) if interpreter != 0 else 0
+        if main == 0 and (interpreter == 0 or time.monotonic() - self._started < _EMBEDDED_AFTER):
+            return []
+        if not runtime.enabled(interpreter):
+            raise EntryError("disabled", "process %d runs with remote debugging switched off" % self._request.pid)
+        assert self._delivery is not None
+        path = self._delivery.path
+        only = main != 0 and (self._request.main_only or self._not_main)
+        threads = [main] if only else runtime.threads(interpreter)
+        return [thread for thread in threads if runtime.arm(interpreter, thread, path)]
+
+    def _still_armed(self, threads: List[int]) -> bool:
+        """False once no thread has the request any more. New threads get it too."""
+        runtime, delivery = self._runtime, self._delivery
+        if runtime is None or delivery is None:
+            return False
+        try:
+            interpreter = runtime.main_interpreter()
+            now = runtime.threads(interpreter)
+            waiting = [thread for thread in now if runtime.pending(thread, delivery.path)]
+            if not waiting:
+                return False
+            if len(threads) > 1 or len(now) == 1:
+                for thread in now:
+                    if thread not in threads and runtime.arm(interpreter, thread, delivery.path):
+                        threads.append(thread)
+            return True
+        except EntryError:
+            self._forget()
+            return False
+
+    def _disarm(self) -> None:
+        runtime, delivery = self._runtime, self._delivery
+        if runtime is not None and delivery is not None:
+            try:
+                for thread in runtime.threads(runtime.main_interpreter()):
+                    runtime.disarm(thread, delivery.path)
+            except EntryError:
+                pass  # it is gone, or another program: nothing is armed there
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._runtime is not None:
+            self._runtime.close()
+            self._runtime = None
+
+    def _next_way(self) -> None:
+        """The next way to hand over the script; when there is none left, the last one stays."""
+        following = next(self._ways, None)
+        if following is None:
+            if self._delivery is None:
+                raise EntryError("denied", "no file that process %d could read" % self._request.pid, {"needs": "uid"})
+            return
+        if self._delivery is not None:
+            self._delivery.close()
+        self._delivery = following
+
+    def _answer(self, seconds: float) -> Optional[Visit]:
+        """The doorbell's line, from the process it was sent to; None when nobody rang."""
+        poller = select.poll()
+        poller.register(self._listener, select.POLLIN)
+        if not poller.poll(max(1, int(seconds * 1000))):
+            return None
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return None
+        sock.settimeout(1.0)
+        try:
+            peer = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+            raw = b""
+            while not raw.endswith(b"\n") and len(raw) < 4096:
+                chunk = sock.recv(4096)
+                if not chunk:
+                    break
+                raw += chunk
+            line = json.loads(raw)
+            if isinstance(line, dict) and line.get("token") == self._token and peer in (0, self._request.pid):
+                return Visit(sock, line, self._armed_after, time.monotonic() - self._started)
+        except (OSError, ValueError):
+            pass
+        sock.close()
+        return None
+
+    def _asleep(self) -> bool:
+        """Whether no thread of the process runs or is about to."""
+        try:
+            for name in os.listdir("/proc/%d/task" % self._request.pid):
+                stat = procfs.read_bytes("/proc/%d/task/%s/stat" % (self._request.pid, name), 4096)
+                if stat is not None and stat[stat.rfind(b")") :][2:3] == b"R":
+                    return False
+        except OSError:
+            return False
+        return True
+
+    def _wake(self) -> None:
+        for door in doors(self._request.pid, self._avoid):
+            knock(door)
+
+    def _where(self) -> "Dict[str, str | int | bool | None]":
+        stat = procfs.read_stat(self._request.pid)
+        return {"wchan": wait_channel(self._request.pid), "state": stat.state if stat is not None else None}
+
+
+def wait_channel(pid: int) -> str:
+    """The kernel's function that the main thread waits in; "" when it waits in none or we may not know."""
+    text = (procfs.read_bytes("/proc/%d/wchan" % pid, 256) or b"").decode("ascii", "replace").strip()
+    return "" if text == "0" else text
+
+
+def _frozen(pid: int) -> bool:
+    """A frozen cgroup: state D in the refrigerator (v1), S in a trap (v2)."""
+    return wait_channel(pid) in ("__refrigerator", "do_freezer_trap", "do_jobctl_trap")

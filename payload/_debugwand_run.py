@@ -1,0 +1,130 @@
+"""Owns running a script of the user inside a worker (`wand inject`): in a thread of its own, so that a slow script never
+holds up the app; what that thread prints goes back over the socket, what the app prints goes where it always went.
+Runs inside the worker. Standard library only, CPython 3.14 or later.
+
+The script sees a namespace of its own: `__name__` is "__main__", `__file__` its name, `args` its arguments (sys.argv is the
+app's, shared with all its threads, and stays as it is). The app's own `__main__` is one import away."""
+
+import builtins
+import json
+import linecache
+import sys
+import threading
+import traceback
+
+_CHUNK = 8192
+
+
+class _Wire:
+    """Writes lines to the agent; silent once it is gone."""
+
+    def __init__(self, sock):  # type: ignore[no-untyped-def]
+        self._sock = sock
+        self._lock = threading.Lock()
+
+    def send(self, line):  # type: ignore[no-untyped-def]
+        raw = json.dumps(line).encode("utf-8", "replace") + b"\n"
+        with self._lock:
+            try:
+                self._sock.sendall(raw)
+            except OSError:
+                pass
+
+
+class _Split:
+    """Stands in for sys.stdout or sys.stderr: what one thread writes goes to the agent, all else to the real one."""
+
+    def __init__(self, real, name, wire, thread):  # type: ignore[no-untyped-def]
+        self.__dict__.update(_real=real, _name=name, _wire=wire, _thread=thread, _held="")
+
+    def write(self, text):  # type: ignore[no-untyped-def]
+        if threading.get_ident() != self._thread:
+            return self._real.write(text)
+        if not isinstance(text, str):
+            raise TypeError("write() argument must be str, not %s" % type(text).__name__)
+        held = self._held + text
+        end = held.rfind("\n") + 1 if len(held) < _CHUNK else len(held)
+        self.__dict__["_held"] = held[end:]
+        if end:
+            self._wire.send({"event": "output", "stream": self._name, "text": held[:end]})
+        return len(text)
+
+    def writelines(self, lines):  # type: ignore[no-untyped-def]
+        for line in lines:
+            self.write(line)
+
+    def flush(self):  # type: ignore[no-untyped-def]
+        if threading.get_ident() != self._thread:
+            return self._real.flush()
+        held = self._held
+        self.__dict__["_held"] = ""
+        if held:
+            self._wire.send({"event": "output", "stream": self._name, "text": held})
+        return None
+
+    def __getattr__(self, name):  # type: ignore[no-untyped-def]
+        return getattr(self._real, name)
+
+    def __setattr__(self, name, value):  # type: ignore[no-untyped-def]
+        setattr(self._real, name, value)
+
+
+def main(sock, options):  # type: ignore[no-untyped-def]
+    """options: source, filename, args."""
+    thread = threading.current_thread()
+    thread.name = "debugwand-inject"
+    # A debugger in this process must neither stop this thread nor stop the script with all others.
+    thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+    thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+    wire = _Wire(sock)
+    ident = threading.get_ident()
+    real = (sys.stdout, sys.stderr)
+    split = tuple(_Split(stream, name, wire, ident) for stream, name in zip(real, ("stdout", "stderr")))
+    sys.stdout, sys.stderr = split
+    source, filename = options["source"], options["filename"]
+    # Tracebacks show the script's lines though its file is on the developer's machine.
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    code, exception = 0, None
+    try:
+        space = {
+            "__name__": "__main__",
+            "__file__": filename,
+            "__builtins__": builtins,
+            "args": list(options["args"]),
+        }
+        exec(compile(source, filename, "exec"), space)
+    except SystemExit as leaving:
+        code, message = _exit_status(leaving.code)
+        if message:
+            split[1].write(message + "\n")
+    except BaseException as error:
+        code, exception = 1, _text_of(error)
+    finally:
+        for stream in split:
+            stream.flush()
+            stream.__dict__["_thread"] = 0  # thread numbers are used again, and somebody may have kept the stream
+        # Whoever replaced them meanwhile (a test runner, a logger) keeps what they put there.
+        sys.stdout = real[0] if sys.stdout is split[0] else sys.stdout
+        sys.stderr = real[1] if sys.stderr is split[1] else sys.stderr
+        linecache.cache.pop(filename, None)
+        wire.send({"event": "done", "exit": code, "exception": exception})
+
+
+def _exit_status(code):  # type: ignore[no-untyped-def]
+    """As the interpreter does it: nothing is 0, a number itself, anything else is printed and 1."""
+    if code is None:
+        return 0, ""
+    if isinstance(code, int):
+        return code & 0xFF, ""
+    return 1, str(code)
+
+
+def _text_of(error):  # type: ignore[no-untyped-def]
+    """The traceback from the script's first frame on, ours left out."""
+    try:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code is main.__code__:
+            trace = trace.tb_next
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException:
+        return "%s (its traceback could not be made)" % type(error).__name__

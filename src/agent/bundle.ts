@@ -1,0 +1,68 @@
+// Owns what is sent to start an agent: its command line and the payload's sources. Must not start anything.
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Beside src/ in a checkout and beside dist/ in the package. */
+const PAYLOAD = fileURLToPath(new URL('../../payload/', import.meta.url));
+
+/**
+ * Takes the sources from standard input (length, JSON) and imports the agent out of them: nothing is written anywhere.
+ * The first line is how an agent knows its like in a list of processes.
+ */
+const BOOTSTRAP = `# debugwand agent
+import sys, os
+if sys.version_info < (3, 8): sys.exit("debugwand needs Python 3.8 or later, this is " + sys.version.split()[0])
+import json
+from importlib.machinery import ModuleSpec
+def take(size):
+    data = b""
+    while len(data) < size:
+        part = os.read(0, size - len(data))
+        if not part: os._exit(0)
+        data += part
+    return data
+sources = json.loads(take(int.from_bytes(take(4), "big")))
+class Payload:
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self) if name in sources else None
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        name = module.__name__
+        exec(compile(sources[name], "<" + name + ">", "exec", dont_inherit=True), module.__dict__)
+sys.meta_path.insert(0, Payload())
+import _debugwand_agent
+_debugwand_agent.main(sources)
+`;
+
+export interface AgentCommand {
+  readonly argv: readonly string[];
+  /** Goes to the agent's standard input before the first frame. */
+  readonly bytes: Buffer;
+}
+
+let cached: Buffer | null = null;
+
+/**
+ * The command that runs the agent on that interpreter, isolated from the app's environment (-I, -S) and leaving no byte
+ * code beside the library (-B).
+ * @throws Error when the package lacks its payload.
+ */
+export function agentCommand(interpreter: string): AgentCommand {
+  cached ??= readPayload(PAYLOAD);
+  return { argv: [interpreter, '-I', '-S', '-B', '-u', '-c', BOOTSTRAP], bytes: cached };
+}
+
+/** Length (4 bytes big-endian) and JSON `{module: source}` of a folder's Python files. */
+export function readPayload(folder: string): Buffer {
+  const sources: Record<string, string> = {};
+  for (const file of readdirSync(folder).toSorted()) {
+    if (file.startsWith('_debugwand_') && file.endsWith('.py')) {
+      sources[file.slice(0, -3)] = readFileSync(`${folder}/${file}`, 'utf8');
+    }
+  }
+  const body = Buffer.from(JSON.stringify(sources), 'utf8');
+  const head = Buffer.alloc(4);
+  head.writeUInt32BE(body.length);
+  return Buffer.concat([head, body]);
+}
