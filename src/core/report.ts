@@ -10,10 +10,9 @@ export function errorReport(error: DebugwandError): ErrorReport {
   return { code: error.code, message: error.message, fix: error.fix };
 }
 
-/** `now` in ms since the epoch. */
-export function targetReport(config: TargetConfig, state: TargetState, plan: Plan, now: number): TargetReport {
+export function targetReport(config: TargetConfig, state: TargetState, plan: Plan): TargetReport {
   const replicaName = state.replica?.name ?? '';
-  const processes = (state.classification?.processes ?? []).map((p) => processReport(p, replicaName, now));
+  const processes = (state.classification?.processes ?? []).map((p) => processReport(p, replicaName, state.processesAt));
   return {
     name: config.name,
     kind: config.source.kind,

@@ -64,6 +64,8 @@ export interface TargetState {
   readonly replica: Replica | null;
   readonly agent: AgentState;
   readonly processes: readonly ProcessInfo[];
+  /** When `processes` was observed, ms since the epoch: their `ageMs` counts to there. */
+  readonly processesAt: number;
   readonly classification: Classification | null;
   readonly worker: WorkerState | null;
   /** The last worker that was followed: what `cause` is derived from. */
@@ -91,6 +93,7 @@ export const INITIAL_STATE: TargetState = {
   replica: null,
   agent: { state: 'none' },
   processes: [],
+  processesAt: 0,
   classification: null,
   worker: null,
   previous: null,
@@ -176,8 +179,8 @@ export function observe(
     }
     case 'processes':
       return seen.changed || state.classification === null
-        ? withTree(state, seen.processes, config, now)
-        : withFigures(state, seen.processes);
+        ? withTree({ ...state, processesAt: now }, seen.processes, config, now)
+        : withFigures({ ...state, processesAt: now }, seen.processes);
     case 'exited': {
       const processes = state.processes.filter((p) => !sameProcess(p, seen));
       // The tree's next event brings its successor; only the end itself is news now.
@@ -278,7 +281,7 @@ function withTree(
   config: TargetConfig,
   now: number,
 ): TargetState {
-  const classification = classify(processes, config.process, state.worker?.process ?? null);
+  const classification = classify(processes, config.process, state.worker?.process ?? state.previous?.worker ?? null);
   const next: TargetState = { ...state, processes, classification };
   const chosen = classification.chosen;
   if (chosen === null) return { ...next, worker: null };

@@ -81,7 +81,7 @@ export class TargetRunner {
   }
 
   report(): TargetReport {
-    return targetReport(this.#config, this.#state, this.#plan, Date.now());
+    return targetReport(this.#config, this.#state, this.#plan);
   }
 
   /** Applies settings that need no new target: process choice, path mappings, holdAtStart, … */
