@@ -35,6 +35,8 @@ export interface ExitedEvent {
   readonly event: 'exited';
   readonly pid: number;
   readonly startTime: number;
+  /** The signal that ended it, 0: it exited by itself; null or absent: the kernel does not tell us. */
+  readonly signal?: number | null;
 }
 
 /** A worker that was entered lost its in-worker thread or was released from inside. */
