@@ -1,0 +1,30 @@
+// Owns the answer to "which process is the worker?": roles with reasons, and the choice. Pure. The parts: classify/
+// command.ts (command lines), tools.ts (what is known of tools), tree.ts (shape), roles.ts (rules), choose.ts (choice).
+import { choose } from './classify/choose.ts';
+import { judge, type Previous } from './classify/roles.ts';
+import { treeOf } from './classify/tree.ts';
+import type { Classification, ClassifiedProcess, ProcessChoice, ProcessInfo } from './types.ts';
+
+/**
+ * Classifies one snapshot of a target's processes. `previous`: the worker followed so far, also when it is gone: while it
+ * lives it is kept as long as the server keeps it, and after its end its parent is known to be waiting for the next one.
+ */
+export function classify(
+  processes: readonly ProcessInfo[],
+  choice: ProcessChoice,
+  previous: Previous | null = null,
+): Classification {
+  const tree = treeOf(processes);
+  const verdicts = judge(tree, previous);
+  const { pid, why } = choose(tree, verdicts, choice, previous);
+  const classified = [...tree.values()].map(({ process }): ClassifiedProcess => {
+    const verdict = verdicts.get(process.pid);
+    return {
+      ...process,
+      role: verdict?.role ?? 'tool',
+      reason: verdict?.reason ?? '',
+      chosen: process.pid === pid,
+    };
+  });
+  return { processes: classified, chosen: classified.find((process) => process.chosen) ?? null, why };
+}

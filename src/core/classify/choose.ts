@@ -1,0 +1,193 @@
+// Owns the choice of the one worker to debug. Pure; the roles are given.
+import type { ProcessChoice, ProcessInfo } from '../types.ts';
+import type { Previous, Verdict, Verdicts } from './roles.ts';
+import { descendants, type Node } from './tree.ts';
+
+export interface Choice {
+  readonly pid: number | null;
+  readonly why: string;
+}
+
+interface Candidate {
+  readonly node: Node;
+  readonly process: ProcessInfo;
+  readonly verdict: Verdict;
+  /** Lower is better: cannot be entered, exec'ed into the container, rank. */
+  readonly score: number;
+}
+
+type Tree = ReadonlyMap<number, Node>;
+
+/** Starts further apart than this are two generations of equal workers. */
+const GENERATION_GAP_MS = 2_000;
+/** gunicorn's default graceful_timeout is 30 s: so long the old generation may overlap with the new one. */
+const OVERLAP_MS = 40_000;
+
+export function choose(tree: Tree, verdicts: Verdicts, choice: ProcessChoice, previous: Previous | null): Choice {
+  const candidates = candidatesOf(tree, verdicts);
+  if (choice === 'auto') {
+    return candidates.length === 0
+      ? { pid: null, why: whyNone(tree, verdicts) }
+      : pick(candidates, verdicts, previous, 'override with process:');
+  }
+  if ('pid' in choice) return byPid(tree, verdicts, choice.pid);
+  return byMatch(tree, verdicts, candidates, choice.match, previous);
+}
+
+function candidatesOf(tree: Tree, verdicts: Verdicts): Candidate[] {
+  const found: Candidate[] = [];
+  for (const node of tree.values()) {
+    const { process } = node;
+    const verdict = verdicts.get(process.pid);
+    if (verdict?.role !== 'worker' || process.python === null) continue;
+    const { remoteDebug } = process.python;
+    const closed = remoteDebug === 'off' || remoteDebug === 'unsupported' ? 100 : 0;
+    found.push({ node, process, verdict, score: closed + (isVisitor(tree, node) ? 10 : 0) + verdict.rank });
+  }
+  return found;
+}
+
+/** In a container, what has no parent and is not pid 1 came by `docker exec`: a shell, a health check. It is the app only
+ * where the container's own command runs no Python. */
+function isVisitor(tree: Tree, node: Node): boolean {
+  let top = node;
+  while (top.parent !== null) top = top.parent;
+  return top.process.ppid === 0 && top.process.pid !== 1 && tree.has(1);
+}
+
+function pick(candidates: readonly Candidate[], verdicts: Verdicts, previous: Previous | null, hint: string): Choice {
+  const best = Math.min(...candidates.map((c) => c.score));
+  const equals = candidates.filter((c) => c.score === best);
+  const kept = equals.find((c) => c.process.pid === previous?.pid && c.process.startTime === previous.startTime);
+  const group = kept?.verdict.group ?? groupOf(equals, previous);
+  const crew = equals.filter((c) => c.verdict.group === group);
+  const current = currentGeneration(crew, verdicts.get(group) ?? null);
+  const chosen =
+    kept !== undefined && current.includes(kept) ? kept : first(crew, kept === undefined ? newest(crew) : current);
+  return { pid: chosen.process.pid, why: whyThis(chosen, crew, candidates, verdicts, hint) };
+}
+
+/** The supervisor of the last worker if it still has some, else that of the oldest candidate. */
+function groupOf(equals: readonly Candidate[], previous: Previous | null): number {
+  const same = equals.find((c) => c.verdict.group === previous?.ppid);
+  const oldest = [...equals].sort(byStart)[0];
+  return same?.verdict.group ?? oldest?.verdict.group ?? 0;
+}
+
+function byStart(a: Candidate, b: Candidate): number {
+  return a.process.startTime - b.process.startTime || a.process.pid - b.process.pid;
+}
+
+function first(crew: readonly Candidate[], generation: readonly Candidate[]): Candidate {
+  const among = generation.length > 0 ? generation : crew;
+  return among.reduce((a, b) => (b.process.pid < a.process.pid ? b : a));
+}
+
+/** The workers born together last. */
+function newest(crew: readonly Candidate[]): readonly Candidate[] {
+  const young = [...crew].sort(byStart).reverse();
+  const generation: Candidate[] = [];
+  for (const candidate of young) {
+    const before = generation.at(-1);
+    if (before !== undefined && candidate.process.ageMs - before.process.ageMs > GENERATION_GAP_MS) break;
+    generation.push(candidate);
+  }
+  return generation;
+}
+
+/**
+ * Those that the server means to keep. gunicorn forks the new generation on HUP before it stops the old one: as long as
+ * there are more workers than it keeps, the youngest are the current ones. Where their number is unknown (a config
+ * file), a young generation at least as large as what is older has replaced it.
+ */
+function currentGeneration(crew: readonly Candidate[], supervisor: Verdict | null): readonly Candidate[] {
+  const { overlaps = false, size = null } = supervisor?.crew ?? {};
+  if (!overlaps) return crew;
+  if (size !== null) return [...crew].sort(byStart).slice(-Math.max(1, size));
+  const young = newest(crew);
+  const older = crew.length - young.length;
+  return older > 0 && young.length >= older && young.every((c) => c.process.ageMs < OVERLAP_MS) ? young : crew;
+}
+
+function whyThis(
+  chosen: Candidate,
+  crew: readonly Candidate[],
+  all: readonly Candidate[],
+  verdicts: Verdicts,
+  hint: string,
+): string {
+  const pid = String(chosen.process.pid);
+  const { reason, group } = chosen.verdict;
+  const supervisor = verdicts.get(group);
+  if (crew.length > 1) {
+    const whose = supervisor === undefined || group === chosen.process.pid ? '' : ` of the ${supervisor.label}`;
+    return `worker ${pid}, one of ${String(crew.length)} workers${whose}; ${hint}`;
+  }
+  const groups = new Set(all.map((c) => c.verdict.group));
+  if (groups.size > 1)
+    return `worker ${pid}: ${reason}; one of ${String(groups.size)} programs with user code, ${hint}`;
+  return `worker ${pid}: ${reason}`;
+}
+
+function whyNone(tree: Tree, verdicts: Verdicts): string {
+  const all = [...tree.values()];
+  if (all.length === 0) return 'no process of the target was found';
+  const pythons = all.filter((node) => node.process.python !== null);
+  if (pythons.length === 0) {
+    const names = [...new Set(all.map((node) => node.duty.name))].slice(0, 4).join(', ');
+    return `no Python process among ${String(all.length)} (${names})`;
+  }
+  const supervisor = pythons.map((node) => verdicts.get(node.process.pid)).find((v) => v?.role === 'supervisor');
+  if (supervisor !== undefined) return `the ${supervisor.label} has no worker at the moment`;
+  const roles = pythons.map((node) => verdicts.get(node.process.pid)?.label ?? '').slice(0, 4);
+  return `no worker among ${String(pythons.length)} Python ${pythons.length === 1 ? 'process' : 'processes'} (${roles.join(', ')})`;
+}
+
+function byPid(tree: Tree, verdicts: Verdicts, pid: number): Choice {
+  const node = tree.get(pid);
+  const what = `process: { pid: ${String(pid)} }`;
+  if (node === undefined) return { pid: null, why: `${what} names no running process; ${present(tree, verdicts)}` };
+  if (node.process.python === null) return { pid: null, why: `${what} is ${node.duty.name}, not a Python process` };
+  return { pid, why: `chosen by ${what}; it is a ${verdicts.get(pid)?.role ?? 'worker'}` };
+}
+
+/** Matches workers by their own command line, and the workers of a supervisor or wrapper by that one's. */
+function byMatch(
+  tree: Tree,
+  verdicts: Verdicts,
+  candidates: readonly Candidate[],
+  pattern: string,
+  previous: Previous | null,
+): Choice {
+  const what = `process: { match: '${pattern}' }`;
+  let expression: RegExp;
+  try {
+    expression = new RegExp(pattern, 'u');
+  } catch {
+    return { pid: null, why: `${what} is no valid regular expression` };
+  }
+  const hits = [...tree.values()].filter((node) => expression.test(node.process.cmdline.join(' ')));
+  if (hits.length === 0) return { pid: null, why: `${what} matches no process; ${present(tree, verdicts)}` };
+  const wanted = new Set(hits.flatMap((node) => (isWorker(verdicts, node) ? [node] : [node, ...descendants(node)])));
+  const among = candidates.filter((c) => wanted.has(c.node));
+  if (among.length === 0) {
+    const seen = hits.map((node) => verdicts.get(node.process.pid)?.label ?? '').slice(0, 3);
+    return { pid: null, why: `${what} matches ${seen.join(', ')}, which has no worker at the moment` };
+  }
+  const choice = pick(among, verdicts, previous, 'make the pattern narrower to choose another');
+  return { pid: choice.pid, why: `chosen by ${what}: ${choice.why}` };
+}
+
+function isWorker(verdicts: Verdicts, node: Node): boolean {
+  return verdicts.get(node.process.pid)?.role === 'worker';
+}
+
+function present(tree: Tree, verdicts: Verdicts): string {
+  const pythons = [...tree.values()].filter((node) => node.process.python !== null);
+  if (pythons.length === 0) return 'there is no Python process';
+  const names = pythons.slice(0, 5).map((node) => {
+    const verdict = verdicts.get(node.process.pid);
+    return verdict === undefined ? '' : `${verdict.label} (${verdict.role})`;
+  });
+  return `there are ${names.join(', ')}${pythons.length > 5 ? ', …' : ''}`;
+}

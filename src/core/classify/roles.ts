@@ -1,0 +1,230 @@
+// Owns the rules that give each process its role and the reason for it, from the duty of its tool and its place in the
+// tree. Pure; does not choose.
+import type { ProcessInfo, Role } from '../types.ts';
+import { RANK, type Crew } from './tools.ts';
+import { isFork, markedAsCopy, sameCommand, type Node } from './tree.ts';
+
+export interface Verdict {
+  readonly role: Role;
+  readonly reason: string;
+  /** How others call it: "uvicorn reloader 17". */
+  readonly label: string;
+  /** Of workers: lower is chosen first. */
+  readonly rank: number;
+  /** Of workers: pid of the supervisor whose equal workers they are; their own pid when nobody's. */
+  readonly group: number;
+  /** Of supervisors. */
+  readonly crew: Crew | null;
+}
+
+export type Verdicts = Map<number, Verdict>;
+
+/** The last worker that was followed; `ppid` helps to tell a supervisor that waits from a plain program. */
+export interface Previous {
+  readonly pid: number;
+  readonly startTime: number;
+  readonly ppid?: number;
+}
+
+/** A forked child of a program that is not known to fork may be about to exec: younger ones are not judged. */
+const FORK_SETTLES_MS = 100;
+/** A launcher starts its program at once; a program that starts a job later stays the one to debug. */
+const LAUNCH_MS = 3_000;
+const LASTING_MS = 10_000;
+
+/** Verdict of every node. Parents are judged before their children. */
+export function judge(tree: ReadonlyMap<number, Node>, previous: Previous | null): Verdicts {
+  const verdicts: Verdicts = new Map();
+  const gone = previous !== null && tree.get(previous.pid)?.process.startTime !== previous.startTime ? previous : null;
+  const visit = (node: Node): void => {
+    verdicts.set(node.process.pid, verdictOf(node, verdicts, gone));
+    for (const child of node.children) visit(child);
+  };
+  for (const node of tree.values()) if (node.parent === null) visit(node);
+  return verdicts;
+}
+
+function verdict(node: Node, role: Role, name: string, reason: string, more: Partial<Verdict> = {}): Verdict {
+  const { pid } = node.process;
+  return { role, reason, label: `${name} ${String(pid)}`, rank: RANK.plain, group: pid, crew: null, ...more };
+}
+
+function verdictOf(node: Node, verdicts: Verdicts, gone: Previous | null): Verdict {
+  const { duty, process } = node;
+  const above = node.parent === null ? undefined : verdicts.get(node.parent.process.pid);
+  if (process.python === null) return foreign(node);
+  if (duty.is === 'helper' || duty.is === 'tool') return verdict(node, duty.is, duty.name, duty.reason);
+  if (duty.is === 'forkserver') return forkserver(node, verdicts);
+  if (duty.is === 'spawned') return spawned(node, above);
+  if (isFork(node) && node.parent !== null && above !== undefined) {
+    const forked = fork(node, node.parent, above);
+    if (forked !== null) return forked;
+  }
+  if (duty.is === 'wrapper') return verdict(node, 'wrapper', duty.name, duty.reason);
+  if (duty.is === 'supervisor') {
+    return verdict(node, 'supervisor', duty.name, supervisorReason(node, duty.name), {
+      crew: duty.crew ?? null,
+      rank: duty.rank,
+    });
+  }
+  if (duty.is === 'worker') {
+    const own = verdict(node, 'worker', duty.name, duty.reason, { rank: duty.rank });
+    return above === undefined ? own : under(own, above);
+  }
+  return program(node, duty.name, above, gone);
+}
+
+function foreign(node: Node): Verdict {
+  const below = firstPython(node);
+  const { name } = node.duty;
+  return below === null
+    ? verdict(node, 'tool', name, 'not a Python process')
+    : verdict(node, 'wrapper', name, `${name} around ${below.duty.name} ${String(below.process.pid)}`);
+}
+
+function firstPython(node: Node): Node | null {
+  for (const child of node.children) {
+    const found = child.process.python !== null ? child : firstPython(child);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** The top one of a chain is a helper, those below it (forked, same command line) are workers. */
+function forkserver(node: Node, verdicts: Verdicts): Verdict {
+  const server = node.parent;
+  if (server === null || server.duty.is !== 'forkserver') {
+    return verdict(node, 'helper', 'forkserver', 'the forkserver of multiprocessing');
+  }
+  const owner = server.parent === null ? undefined : verdicts.get(server.parent.process.pid);
+  const reason = `forked by the multiprocessing forkserver ${String(server.process.pid)}`;
+  if (owner === undefined) return verdict(node, 'worker', 'forkserver child', reason, { group: server.process.pid });
+  return verdict(node, 'worker', 'forkserver child', `${reason} of ${owner.label}`, placed(owner));
+}
+
+function spawned(node: Node, above: Verdict | undefined): Verdict {
+  if (above === undefined) {
+    const reason = 'a multiprocessing child whose parent is gone or not of this target';
+    return verdict(node, 'worker', 'multiprocessing child', reason, { rank: RANK.side });
+  }
+  const reason =
+    above.role === 'worker' ? `a multiprocessing child of the worker ${above.label}` : `spawned by the ${above.label}`;
+  return verdict(node, 'worker', 'worker', reason, placed(above));
+}
+
+/** A process that runs its parent's program without an exec. Null: judge it by its own looks. */
+function fork(node: Node, parent: Node, above: Verdict): Verdict | null {
+  const forks = parent.duty.is === 'supervisor' && parent.duty.forks && above.role === 'supervisor';
+  const titled = node.duty.is === 'worker' && node.duty.name !== parent.duty.name;
+  if (forks) {
+    const what = parent.duty.name.startsWith('celery') ? 'a pool child of' : 'forked by';
+    const reason = `${what} the ${above.label}${parent.duty.name.startsWith('celery') ? ': tasks run here' : ''}`;
+    if (node.duty.is === 'supervisor' && node.process.cmdline.length === 1 && node.duty.name !== parent.duty.name)
+      return null;
+    return titled && node.duty.is === 'worker' && node.duty.rank !== parent.duty.rank
+      ? verdict(node, 'worker', node.duty.name, `${node.duty.reason}, forked by the ${above.label}`, {
+          rank: node.duty.rank,
+        })
+      : verdict(node, 'worker', 'worker', reason, placed(above));
+  }
+  if (above.role === 'helper') return null;
+  if (node.process.ageMs < FORK_SETTLES_MS && node.process.execId !== '0') {
+    return verdict(node, 'helper', 'fork', `just forked by ${above.label}, runs no program of its own yet`);
+  }
+  if (above.role === 'worker') {
+    return verdict(node, 'worker', 'worker', `forked by the worker ${above.label}`, {
+      ...placed(above),
+      rank: RANK.below,
+    });
+  }
+  return verdict(node, 'worker', 'worker', `forked by ${above.label}`, placed(above));
+}
+
+/** Rank and group of a supervisor's workers; what a worker starts for itself comes after it. */
+function placed(above: Verdict): Partial<Verdict> {
+  const group = Number(above.label.slice(above.label.lastIndexOf(' ') + 1));
+  return above.role === 'worker' ? { rank: RANK.below, group } : { rank: above.rank, group };
+}
+
+/** A known program that somebody started. */
+function under(own: Verdict, above: Verdict): Verdict {
+  switch (above.role) {
+    case 'supervisor':
+      return { ...own, ...placed(above), reason: `started by the ${above.label}`, rank: own.rank };
+    case 'worker':
+      return { ...own, rank: RANK.below, reason: `${own.reason} (started by the worker ${above.label})` };
+    case 'wrapper':
+      return { ...own, reason: `${own.reason} (under ${above.label})` };
+    default:
+      return own;
+  }
+}
+
+function program(node: Node, name: string, above: Verdict | undefined, gone: Previous | null): Verdict {
+  if (gone !== null && gone.ppid === node.process.pid && gone.startTime >= node.process.startTime) {
+    const reason = `its worker ${String(gone.pid)} is gone, the next one has not been started yet`;
+    if (!node.children.some((child) => isOfApp(child))) return verdict(node, 'supervisor', name, reason);
+  }
+  const copy = above !== undefined && node.parent !== null && isCopy(node);
+  if (copy && above.role === 'supervisor') {
+    return verdict(node, 'worker', 'worker', `the copy that the ${above.label} restarts`, placed(above));
+  }
+  const starts = startsWorkers(node);
+  if (starts !== null && above?.role !== 'worker') return verdict(node, 'supervisor', name, starts);
+  const own = verdict(node, 'worker', name, plainReason(node, name));
+  return above === undefined ? own : under(own, above);
+}
+
+function plainReason(node: Node, name: string): string {
+  const jobs = node.children.filter(isOfApp).length;
+  if (jobs > 0)
+    return `${name} runs user code, and started ${String(jobs)} other Python ${jobs === 1 ? 'process' : 'processes'} later`;
+  return `${name} runs user code: it has no workers`;
+}
+
+function isOfApp(node: Node): boolean {
+  return node.process.python !== null && node.duty.is !== 'helper' && node.duty.is !== 'tool';
+}
+
+/** The same program started once more by its parent: what a reloader does. */
+function isCopy(node: Node): boolean {
+  const { parent, process } = node;
+  if (parent === null) return false;
+  return markedAsCopy(process) || (sameCommand(process, parent.process) && !isFork(node));
+}
+
+/** Why an unknown program counts as a supervisor, null if it does not. */
+function startsWorkers(node: Node): string | null {
+  for (const child of node.children) {
+    const { duty, process } = child;
+    const pid = String(process.pid);
+    if (process.python === null) {
+      // The program behind a shell: `python dev.py` → `sh -c "python app.py"`.
+      if (launched(node.process, process) && firstPython(child) !== null) return `started ${duty.name} ${pid}`;
+      continue;
+    }
+    if (duty.is === 'spawned') return `spawned the multiprocessing child ${pid}`;
+    if (duty.is === 'forkserver' && child.children.some((c) => c.duty.is === 'forkserver')) {
+      return `its multiprocessing children are forked by the forkserver ${pid}`;
+    }
+    if (duty.is === 'helper' || duty.is === 'tool' || duty.is === 'forkserver') continue;
+    if (isFork(child)) {
+      if (process.ageMs >= FORK_SETTLES_MS || process.execId === '0') return `forked ${pid}`;
+    } else if (isCopy(child)) {
+      return `restarts a copy of itself, now ${pid}`;
+    } else if (launched(node.process, process)) {
+      return `started ${duty.name} ${pid}`;
+    }
+  }
+  return null;
+}
+
+function launched(parent: ProcessInfo, child: ProcessInfo): boolean {
+  return parent.ageMs - child.ageMs < LAUNCH_MS || child.ageMs > LASTING_MS;
+}
+
+function supervisorReason(node: Node, name: string): string {
+  const workers = node.children.filter((child) => isOfApp(child) && !/resource/.test(child.duty.name)).length;
+  if (workers === 0) return `${name}: has no worker at the moment`;
+  return `${name}: starts the ${workers === 1 ? 'worker' : `${String(workers)} workers`}, runs no requests or tasks itself`;
+}
