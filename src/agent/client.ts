@@ -1,0 +1,375 @@
+// Owns the daemon's end of one agent: requests and their answers, channels, events, and one end to it all.
+// Must not decide what to ask for, nor how the agent's program is started.
+import type { Duplex } from 'node:stream';
+import { DebugwandError, messageOf } from '../lib/errors.ts';
+import type { ExecStream } from '../targets/target.ts';
+import { Channel } from './channel.ts';
+import { encodeData, encodeMessage, FrameDecoder, MagicFinder, type Frame } from './framing.ts';
+import { parseIncoming, RESULTS } from './guards.ts';
+import type { AgentError, AgentErrorCode, AgentEvent, Hello, Methods } from './protocol.ts';
+
+const HANDSHAKE_MS = 15_000;
+/** The agent leaves within 5 s of the end of its standard input; then the wire is cut. */
+const LEAVE_MS = 6_000;
+const STDERR_TAIL = 4_096;
+const UPLOAD_CHUNK = 256 * 1024;
+
+export interface AgentOptions {
+  /** What the agent's program reads first: `agentCommand().bytes`. */
+  readonly bundle: Uint8Array;
+  /** Of the replica, for messages. */
+  readonly name: string;
+  readonly handshakeMs?: number;
+}
+
+export interface AgentEnd {
+  /** In words. */
+  readonly why: string;
+  /** The last of what the agent (or whatever ran instead of it) wrote to standard error. */
+  readonly stderrTail: string;
+}
+
+/** The agent refused or failed; its codes are those of AGENT_ERROR_CODES, for the daemon to turn into a fix. */
+export class AgentFailure extends Error {
+  readonly failure: AgentError;
+
+  constructor(failure: AgentError) {
+    super(failure.message);
+    this.name = 'AgentFailure';
+    this.failure = failure;
+  }
+
+  get code(): AgentErrorCode {
+    return this.failure.code;
+  }
+
+  get facts(): NonNullable<AgentError['facts']> {
+    return this.failure.facts ?? {};
+  }
+}
+
+interface Pending {
+  readonly method: string;
+  readonly settle: (result: unknown) => void;
+  readonly fail: (error: Error) => void;
+}
+
+export class AgentClient {
+  readonly #stream: ExecStream;
+  readonly #name: string;
+  readonly #decoder = new FrameDecoder();
+  readonly #pending = new Map<number, Pending>();
+  readonly #channels = new Map<number, Channel>();
+  readonly #listeners = new Set<(event: AgentEvent) => void>();
+  readonly #greeted = Promise.withResolvers<Hello>();
+  readonly #closed = Promise.withResolvers<AgentEnd>();
+  #magic: MagicFinder | null = new MagicFinder();
+  #hello: Hello | null = null;
+  #stderr = '';
+  #lastId = 0;
+  #lastChannel = 0;
+  #ended = false;
+  #leaving = false;
+  #paused = false;
+
+  private constructor(stream: ExecStream, name: string) {
+    this.#stream = stream;
+    this.#name = name;
+    stream.stdout.on('data', (chunk: Buffer) => {
+      this.#receive(chunk);
+    });
+    stream.stderr.on('data', (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-STDERR_TAIL);
+    });
+    for (const part of [stream.stdin, stream.stdout, stream.stderr]) {
+      part.on('error', (error: Error) => {
+        this.#end(messageOf(error));
+      });
+    }
+    void stream.exit.then(({ code, error }) => {
+      if (error !== undefined) this.#end(messageOf(error));
+      else this.#end(code === null ? 'the connection was cut' : `the agent ended with status ${String(code)}`);
+    });
+  }
+
+  /**
+   * Sends the bundle and waits for the agent's first word. Owns the stream from here on, also when it fails.
+   * @throws DebugwandError `agent-handshake`: no Python, one that is too old, or no answer in time.
+   */
+  static async start(stream: ExecStream, options: AgentOptions, signal: AbortSignal): Promise<AgentClient> {
+    const agent = new AgentClient(stream, options.name);
+    const timer = setTimeout(() => {
+      agent.#end('it did not answer in time');
+    }, options.handshakeMs ?? HANDSHAKE_MS);
+    const abort = (): void => {
+      agent.#end('it is not wanted any more');
+    };
+    signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
+    else stream.stdin.write(options.bundle);
+    try {
+      await agent.#greeted.promise;
+      return agent;
+    } catch (error) {
+      await agent.closed;
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  get hello(): Hello {
+    if (this.#hello === null) throw new Error('an agent is there only after its first word');
+    return this.#hello;
+  }
+
+  /** Resolves once, last of all: requests have failed and channels have ended by then. */
+  get closed(): Promise<AgentEnd> {
+    return this.#closed.promise;
+  }
+
+  /** Every event but `hello`. Returns a function that stops it. */
+  onEvent(listener: (event: AgentEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * @throws AgentFailure when the agent says no, DebugwandError `agent-lost` when it is gone, the signal's reason when that
+   * aborts: what an aborted `enter` still reaches is released again.
+   */
+  request<M extends keyof Methods>(
+    method: M,
+    params: Methods[M]['params'],
+    signal: AbortSignal,
+  ): Promise<Methods[M]['result']> {
+    const { promise, resolve, reject } = Promise.withResolvers<Methods[M]['result']>();
+    if (signal.aborted || this.#ended || this.#leaving) {
+      reject(signal.aborted ? reasonOf(signal) : this.#lost('it is closed'));
+      return promise;
+    }
+    const id = ++this.#lastId;
+    const abort = (): void => {
+      this.#pending.set(id, this.#leftover(method, params));
+      reject(reasonOf(signal));
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    this.#pending.set(id, {
+      method,
+      settle: (value) => {
+        signal.removeEventListener('abort', abort);
+        const result = RESULTS[method](value);
+        if (result === null) reject(new AgentFailure({ code: 'internal', message: `not an answer to ${method}` }));
+        else resolve(result);
+      },
+      fail: (error) => {
+        signal.removeEventListener('abort', abort);
+        reject(error);
+      },
+    });
+    this.#write(encodeMessage({ id, method, params }));
+    return promise;
+  }
+
+  /** A byte stream to a TCP port on the target's loopback. @throws as `request` does. */
+  async dial(port: number, signal: AbortSignal): Promise<Duplex> {
+    const channel = ++this.#lastChannel;
+    const duplex = this.#openChannel(channel);
+    try {
+      await this.request('dial', { channel, port }, signal);
+    } catch (error) {
+      // Aborted: it may be open over there. Refused: closing what is closed does no harm.
+      duplex.destroy();
+      throw error;
+    }
+    return duplex;
+  }
+
+  /** Sends a zip file of debugpy; resolves with its folder on the target. `key` names the content. @throws as `request`. */
+  async upload(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<string> {
+    const channel = ++this.#lastChannel;
+    const answer = this.request('upload', { channel, key, size: bytes.length }, signal);
+    const failed = answer.then(
+      () => false,
+      () => true,
+    );
+    for (let at = 0; at < bytes.length && !this.#ended; at += UPLOAD_CHUNK) {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      this.#send(channel, bytes.subarray(at, at + UPLOAD_CHUNK), () => {
+        resolve(false);
+      });
+      if (await Promise.race([promise, failed])) break;
+    }
+    return (await answer).path;
+  }
+
+  /** Lets the agent release what it entered and leave; cuts the wire when it does not. Idempotent. */
+  async close(): Promise<void> {
+    if (!this.#leaving && !this.#ended) {
+      this.#leaving = true;
+      this.#stream.stdin.end();
+    }
+    const timer = setTimeout(() => {
+      this.#end('it did not leave in time');
+    }, LEAVE_MS);
+    await this.closed;
+    clearTimeout(timer);
+  }
+
+  #receive(chunk: Buffer): void {
+    let bytes: Buffer = chunk;
+    if (this.#magic !== null) {
+      try {
+        const after = this.#magic.push(chunk);
+        if (after === null) return;
+        bytes = after;
+        this.#magic = null;
+      } catch (error) {
+        this.#end(messageOf(error));
+        return;
+      }
+    }
+    for (const frame of this.#decoder.push(bytes)) this.#frame(frame);
+    this.#pauseIfFull();
+  }
+
+  #frame(frame: Frame): void {
+    if (this.#ended) return;
+    if (frame.kind === 'bad') {
+      // The agent never does that: something else writes to its standard output, and nothing that follows can be trusted.
+      this.#end(`it sent ${frame.why}`);
+      return;
+    }
+    if (frame.kind === 'data') {
+      this.#channels.get(frame.channel)?.receive(frame.bytes);
+      return;
+    }
+    const incoming = parseIncoming(frame.value);
+    if (incoming === null) {
+      this.#end('it sent a message that this version does not know');
+    } else if (incoming.type === 'event') {
+      this.#event(incoming.event);
+    } else if (incoming.id !== null) {
+      const pending = this.#pending.get(incoming.id);
+      this.#pending.delete(incoming.id);
+      if (incoming.type === 'answer') pending?.settle(incoming.result);
+      else pending?.fail(new AgentFailure(incoming.error));
+    }
+  }
+
+  #event(event: AgentEvent): void {
+    if (event.event === 'hello') {
+      this.#hello = event;
+      this.#greeted.resolve(event);
+      return;
+    }
+    if (event.event === 'channel-closed') {
+      const channel = this.#channels.get(event.channel);
+      this.#channels.delete(event.channel);
+      channel?.wireClosed();
+    }
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #openChannel(number: number): Channel {
+    const channel = new Channel({
+      send: (bytes, done) => {
+        this.#send(number, bytes, done);
+      },
+      hangup: () => {
+        this.#channels.delete(number);
+        if (this.#ended || this.#leaving) return;
+        // Nobody waits for it: an agent that is gone has hung up.
+        this.request('hangup', { channel: number }, new AbortController().signal).catch(() => undefined);
+      },
+      onRoom: () => {
+        this.#resumeIfRoom();
+      },
+    });
+    this.#channels.set(number, channel);
+    return channel;
+  }
+
+  /** What becomes of an answer that nobody waits for any more. */
+  #leftover<M extends keyof Methods>(method: M, params: Methods[M]['params']): Pending {
+    return {
+      method,
+      settle: () => {
+        if (method !== 'enter' || !('pid' in params) || !('startTime' in params)) return;
+        const { pid, startTime } = params;
+        this.request('release', { pid, startTime }, new AbortController().signal).catch(() => undefined);
+      },
+      fail: () => undefined,
+    };
+  }
+
+  #send(channel: number, bytes: Uint8Array, done: () => void): void {
+    let room = true;
+    for (let at = 0; at < bytes.length; at += UPLOAD_CHUNK) {
+      room = this.#write(encodeData(channel, bytes.subarray(at, at + UPLOAD_CHUNK)));
+    }
+    if (room || this.#ended) done();
+    else this.#stream.stdin.once('drain', done);
+  }
+
+  #write(bytes: Buffer): boolean {
+    if (this.#ended || this.#leaving || this.#stream.stdin.destroyed) return true;
+    return this.#stream.stdin.write(bytes);
+  }
+
+  #pauseIfFull(): void {
+    if (this.#paused || ![...this.#channels.values()].some((channel) => channel.full)) return;
+    this.#paused = true;
+    this.#stream.stdout.pause();
+  }
+
+  #resumeIfRoom(): void {
+    if (!this.#paused || [...this.#channels.values()].some((channel) => channel.full)) return;
+    this.#paused = false;
+    this.#stream.stdout.resume();
+  }
+
+  /** The one end: everything is settled, then `closed` resolves. */
+  #end(why: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stream.close();
+    const reason = this.#leaving ? 'it was closed' : why;
+    const junk = this.#magic?.junk ?? '';
+    const tail = this.#stderr === '' ? junk.slice(-STDERR_TAIL) : this.#stderr;
+    if (this.#hello === null) {
+      this.#greeted.promise.catch(() => undefined);
+      this.#greeted.reject(this.#noAgent(why, tail));
+    }
+    for (const pending of this.#pending.values()) pending.fail(this.#lost(reason));
+    this.#pending.clear();
+    for (const channel of this.#channels.values()) channel.wireClosed();
+    this.#channels.clear();
+    this.#stream.stdout.resume();
+    this.#closed.resolve({ why: reason, stderrTail: tail });
+  }
+
+  #lost(why: string): DebugwandError {
+    return new DebugwandError({
+      code: 'agent-lost',
+      message: `the connection into ${this.#name} ended: ${why}`,
+      fix: 'it is opened again by itself as soon as the target runs',
+    });
+  }
+
+  #noAgent(why: string, tail: string): DebugwandError {
+    const last = tail.trim().split('\n').at(-1) ?? '';
+    return new DebugwandError({
+      code: 'agent-handshake',
+      message: `no agent could be started in ${this.#name}: ${last === '' ? why : last}`,
+      fix: 'debugwand runs a small program on a Python 3.8 or later of the target: see that one is there and may be run',
+    });
+  }
+}
+
+function reasonOf(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason;
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
