@@ -1,0 +1,135 @@
+// Owns the way from what a config file holds to a ProjectConfig: defaults filled in, global settings pushed into the
+// targets, paths absolute, a port for everyone. Pure: the disk is load.ts.
+import { posix, resolve, win32 } from 'node:path';
+import type { PathMapping, ProcessChoice, ProjectConfig, TargetConfig, TargetSource } from '../core/types.ts';
+import { invalidConfig, type Problem } from './problems.ts';
+import { type RawConfig, type RawProcess, type RawTarget, readShape } from './shape.ts';
+
+/** The port of the first target that names none; further ones get the next numbers that nobody uses. */
+export const FIRST_PORT = 5679;
+
+export interface ConfigPlace {
+  /** Absolute path of the config file, null for a config made of flags. */
+  readonly file: string | null;
+  /** Absolute: relative paths of the config start here. */
+  readonly root: string;
+}
+
+/** @throws DebugwandError `config-invalid` that lists every problem. */
+export function parseConfig(raw: unknown, place: ConfigPlace): ProjectConfig {
+  const shape = readShape(raw);
+  const found = 'problems' in shape ? shape.problems : [];
+  const problems = [...found, ...sourceProblems(targetsOf(raw), found), ...portProblems(targetsOf(raw))];
+  if (problems.length > 0 || 'problems' in shape) throw invalidConfig(place.file, problems);
+  const { config } = shape;
+  const ports = assignPorts(config);
+  const targets = Object.entries(config.targets).map(([name, target]) =>
+    resolveTarget(name, target, config, ports.get(name) ?? FIRST_PORT, place.root),
+  );
+  return { file: place.file, root: place.root, targets };
+}
+
+function resolveTarget(name: string, target: RawTarget, config: RawConfig, port: number, root: string): TargetConfig {
+  const source = sourceOf(target, root);
+  // A process target's own `process` says where to look; what runs in there is then chosen by its role.
+  const isOverride = target.docker !== undefined || target.command !== undefined;
+  return {
+    name,
+    port,
+    source,
+    pathMappings: (target.pathMappings ?? []).map((mapping) => resolveMapping(mapping, root)),
+    process: isOverride ? choiceOf(target.process ?? config.process ?? 'auto') : 'auto',
+    holdAtStart: target.holdAtStart ?? config.holdAtStart ?? false,
+    terminateOnDisconnect: target.terminateOnDisconnect ?? config.terminateOnDisconnect ?? false,
+    notify: target.notify ?? config.notify ?? true,
+  };
+}
+
+function sourceOf(target: RawTarget, root: string): TargetSource {
+  const { docker, command, process } = target;
+  if (docker !== undefined) {
+    const host = docker.host === undefined ? {} : { host: docker.host };
+    if (docker.compose !== undefined) return { kind: 'docker', compose: docker.compose, ...host };
+    return { kind: 'docker', container: docker.container ?? '', ...host };
+  }
+  if (command !== undefined) return { kind: 'local', command, cwd: resolve(root, target.cwd ?? '.') };
+  const choice = choiceOf(process ?? 'auto');
+  if (choice === 'auto') throw new TypeError('a target without a source got past the checks');
+  return 'pid' in choice ? { kind: 'local', pid: choice.pid } : { kind: 'local', match: choice.match };
+}
+
+function choiceOf(raw: RawProcess): ProcessChoice {
+  if (raw === 'auto') return 'auto';
+  if (raw.pid !== undefined) return { pid: raw.pid };
+  return { match: raw.match ?? '' };
+}
+
+function resolveMapping(mapping: PathMapping, root: string): PathMapping {
+  const flavour = mapping.remote.startsWith('/') ? posix : win32;
+  const remote = flavour.normalize(mapping.remote);
+  const isTop = flavour.dirname(remote) === remote;
+  return { local: resolve(root, mapping.local), remote: isTop ? remote : remote.replace(/[\\/]+$/, '') };
+}
+
+type LooseTarget = readonly [name: string, target: Readonly<Record<string, unknown>>];
+
+/** The targets of a config that may be wrong in other places: so all problems can be told at once. */
+function targetsOf(raw: unknown): readonly LooseTarget[] {
+  const targets = isRecord(raw) ? raw['targets'] : undefined;
+  if (!isRecord(targets)) return [];
+  return Object.entries(targets).flatMap(([name, target]): LooseTarget[] => (isRecord(target) ? [[name, target]] : []));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What the schema cannot say: each target has one source, and settings go with the source that they belong to. */
+function sourceProblems(targets: readonly LooseTarget[], known: readonly Problem[]): Problem[] {
+  const problems: Problem[] = [];
+  const rule = (path: readonly PropertyKey[], text: string): void => {
+    problems.push({ kind: 'rule', path: ['targets', ...path], found: null, rule: text });
+  };
+  for (const [name, { docker, command, process, cwd, kubernetes }] of targets) {
+    // A setting with a typo may be the source that seems to be missing.
+    const unclear = kubernetes !== undefined || known.some(({ kind, path }) => kind === 'unknown' && path[1] === name);
+    if (docker !== undefined && command !== undefined) {
+      rule([name], 'has both `docker` and `command`: make two targets of it');
+    } else if (docker === undefined && command === undefined && (process === undefined || process === 'auto')) {
+      if (unclear) continue;
+      rule(
+        [name],
+        "does not say what to debug. Allowed: docker: { container: 'name' }, command: ['python', 'app.py'], process: { match: '…' } or process: { pid: 4242 }",
+      );
+    }
+    if (cwd !== undefined && command === undefined && !unclear) rule([name, 'cwd'], 'goes with `command` only');
+  }
+  return problems;
+}
+
+function portProblems(targets: readonly LooseTarget[]): Problem[] {
+  const users = new Map<number, string>();
+  return targets.flatMap(([name, { port }]): Problem[] => {
+    if (typeof port !== 'number') return [];
+    const first = users.get(port);
+    users.set(port, first ?? name);
+    if (first === undefined) return [];
+    const rule = `${port} is the port of \`${first}\` already: each target needs its own`;
+    return [{ kind: 'rule', path: ['targets', name, 'port'], found: null, rule }];
+  });
+}
+
+/** Depends on the config alone, so a target keeps its port from one start to the next. */
+function assignPorts(config: RawConfig): Map<string, number> {
+  const entries = Object.entries(config.targets);
+  const taken = new Set(entries.flatMap(([, { port }]) => (port === undefined ? [] : [port])));
+  const ports = new Map<string, number>();
+  let next = FIRST_PORT;
+  for (const [name, { port }] of entries) {
+    while (port === undefined && taken.has(next)) next += 1;
+    const mine = port ?? next;
+    taken.add(mine);
+    ports.set(name, mine);
+  }
+  return ports;
+}
