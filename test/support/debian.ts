@@ -15,7 +15,10 @@ export async function aptInstall(commandOf: Record<string, string>): Promise<voi
   const missing = (): string[] => Object.keys(commandOf).filter((name) => which(commandOf[name] ?? name) === undefined);
   if (missing().length === 0) return;
   if (!isRoot || !isDebian) {
-    throw new Lacking(Object.values(commandOf).join(', '), `Install ${missing().join(' ')} (as root on Debian the tests do it).`);
+    throw new Lacking(
+      Object.values(commandOf).join(', '),
+      `Install ${missing().join(' ')} (as root on Debian the tests do it).`,
+    );
   }
   await locked('apt', async () => {
     const packages = missing();
@@ -47,7 +50,8 @@ async function mirror(): Promise<string> {
 /** A minimal Debian tree of a release with these packages, in the cache. */
 export async function debianTree(suite: string, revision: number, packages: readonly string[]): Promise<string> {
   return cached(`debian-${suite}-${String(revision)}/root`, async (building) => {
-    if (!isRoot || !isDebian) throw new Lacking(`Debian ${suite}`, 'Run the tests as root on Debian, where debootstrap works.');
+    if (!isRoot || !isDebian)
+      throw new Lacking(`Debian ${suite}`, 'Run the tests as root on Debian, where debootstrap works.');
     await aptInstall({ debootstrap: 'debootstrap', patchelf: 'patchelf' });
     const script = `/usr/share/debootstrap/scripts/${suite}`;
     // All current releases share one script; an older debootstrap merely does not know the newer names.

@@ -57,7 +57,9 @@ async function running(): Promise<Engine | undefined> {
 
 async function answers(engine: Engine): Promise<boolean> {
   const [file, ...args] = engine.command;
-  return (await attempt(file, [...args, 'version', '--format', '{{.Server.Version}}'], { timeoutMs: 5000 })) !== undefined;
+  return (
+    (await attempt(file, [...args, 'version', '--format', '{{.Server.Version}}'], { timeoutMs: 5000 })) !== undefined
+  );
 }
 
 async function installEngine(): Promise<void> {
@@ -85,7 +87,13 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
   let daemon: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     // A bridge of its own would collide with the first engine's; containers are reached by exec alone.
-    const apart = ['--shutdown-timeout=2', '--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'];
+    const apart = [
+      '--shutdown-timeout=2',
+      '--bridge=none',
+      '--iptables=false',
+      '--ip-forward=false',
+      '--ip-masq=false',
+    ];
     daemon = await spawnDockerd(socketPath, join(folder, 'data'), join(folder, 'exec'), apart);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
@@ -112,19 +120,35 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
       await end('SIGTERM');
       // A killed daemon leaves its mounts; nothing may be removed across one.
       const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
-      for (const mount of mounts.filter((path) => path.startsWith(folder)).toReversed()) await attempt('umount', [mount]);
+      for (const mount of mounts.filter((path) => path.startsWith(folder)).toReversed())
+        await attempt('umount', [mount]);
       await attempt('rm', ['-rf', '--one-file-system', folder]);
     },
   };
 }
 
-async function spawnDockerd(socketPath: string, data: string, exec: string, more: readonly string[]): Promise<ChildProcess> {
+async function spawnDockerd(
+  socketPath: string,
+  data: string,
+  exec: string,
+  more: readonly string[],
+): Promise<ChildProcess> {
   await mkdir(data, { recursive: true });
   await mkdir(exec, { recursive: true });
   // A pid file that a killed daemon left may name a process that now is somebody else, or one that nobody reaped.
   for (const left of [`${exec}.pid`, join(exec, 'containerd/containerd.pid')]) await rm(left, { force: true });
   const log = await open(`${data}.log`, 'a');
-  const args = ['-H', `unix://${socketPath}`, '--data-root', data, '--exec-root', exec, '--pidfile', `${exec}.pid`, ...more];
+  const args = [
+    '-H',
+    `unix://${socketPath}`,
+    '--data-root',
+    data,
+    '--exec-root',
+    exec,
+    '--pidfile',
+    `${exec}.pid`,
+    ...more,
+  ];
   const daemon = spawn('dockerd', args, { detached: true, stdio: ['ignore', log.fd, log.fd] });
   daemon.unref();
   await log.close();

@@ -102,7 +102,10 @@ export async function ensureImages(engine: EngineCommand, names: readonly ImageN
 
 function keyOf(name: ImageName): string {
   const { revision, packages, changes } = RECIPES[name];
-  return createHash('sha256').update(JSON.stringify([name, revision, packages, changes])).digest('hex').slice(0, 12);
+  return createHash('sha256')
+    .update(JSON.stringify([name, revision, packages, changes]))
+    .digest('hex')
+    .slice(0, 12);
 }
 
 async function rootfs(name: ImageName): Promise<string> {
@@ -135,7 +138,8 @@ async function overlay(versions: readonly string[], packages: readonly string[],
     await cp(join(site, 'lib'), join(folder, `usr/local/lib/python${version}/dist-packages`), { recursive: true });
     await cp(join(site, 'bin'), join(folder, 'usr/local/bin'), { recursive: true });
   }
-  for (const name of ['python', 'python3']) await symlink(`/usr/bin/python${versions[0] ?? ''}`, join(folder, 'usr/local/bin', name));
+  for (const name of ['python', 'python3'])
+    await symlink(`/usr/bin/python${versions[0] ?? ''}`, join(folder, 'usr/local/bin', name));
   return folder;
 }
 
@@ -153,21 +157,49 @@ async function distroless(tar: string): Promise<void> {
     await mkdir(join(root, 'usr/lib', arch), { recursive: true });
     const libraries = (await readdir(join(from, 'lib', arch))).filter((name) => name.includes('.so'));
     for (const library of libraries) {
-      await cp(join(from, 'lib', arch, library), join(root, 'usr/lib', arch, library), { verbatimSymlinks: true, recursive: true });
+      await cp(join(from, 'lib', arch, library), join(root, 'usr/lib', arch, library), {
+        verbatimSymlinks: true,
+        recursive: true,
+      });
     }
   }
-  await cp(join(from, 'lib64'), join(root, 'usr/lib64'), { recursive: true, verbatimSymlinks: true }).catch(() => undefined);
+  await cp(join(from, 'lib64'), join(root, 'usr/lib64'), { recursive: true, verbatimSymlinks: true }).catch(
+    () => undefined,
+  );
   for (const folder of ['lib', 'lib64']) await symlink(`usr/${folder}`, join(root, folder));
-  await cp(join(await sitePackages('3.14', WEB_PACKAGES), 'lib'), join(root, 'usr/local/lib/python3.14/dist-packages'), { recursive: true });
-  await writeFile(join(root, 'etc/passwd'), `root:x:0:0:root:/root:/none\nnonroot:x:${String(NONROOT)}:${String(NONROOT)}:nonroot:/tmp:/none\n`);
+  await cp(
+    join(await sitePackages('3.14', WEB_PACKAGES), 'lib'),
+    join(root, 'usr/local/lib/python3.14/dist-packages'),
+    { recursive: true },
+  );
+  await writeFile(
+    join(root, 'etc/passwd'),
+    `root:x:0:0:root:/root:/none\nnonroot:x:${String(NONROOT)}:${String(NONROOT)}:nonroot:/tmp:/none\n`,
+  );
   await pack(tar, root, []);
   await rm(root, { recursive: true });
 }
 
 /** One tar of a tree and of what is laid over it. Documentation and package lists stay out. */
 async function pack(tar: string, root: string, without: readonly string[], over?: string): Promise<void> {
-  const excluded = ['./usr/share/doc', './usr/share/man', './usr/share/locale', './usr/share/info', './var/cache/*', './var/lib/apt/lists/*'];
-  const excludes = [...excluded, './var/log/*', './debootstrap', './proc/*', './sys/*', './dev/*', ...without, ...(over === undefined ? [] : ['./usr/local'])].map((path) => `--exclude=${path}`);
+  const excluded = [
+    './usr/share/doc',
+    './usr/share/man',
+    './usr/share/locale',
+    './usr/share/info',
+    './var/cache/*',
+    './var/lib/apt/lists/*',
+  ];
+  const excludes = [
+    ...excluded,
+    './var/log/*',
+    './debootstrap',
+    './proc/*',
+    './sys/*',
+    './dev/*',
+    ...without,
+    ...(over === undefined ? [] : ['./usr/local']),
+  ].map((path) => `--exclude=${path}`);
   await run('tar', ['--numeric-owner', '--owner=0', '--group=0', ...excludes, '-cf', tar, '-C', root, '.']);
   if (over !== undefined) {
     // An engine refuses a path that comes twice, so what the tree had in /usr/local stays out above.

@@ -23,11 +23,7 @@ export const isDebian = ((): boolean => {
 })();
 
 /** Everything that is built or downloaded for the tests lies here, outside the clone, keyed by version. */
-export const testbedDir = join(
-  process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
-  'debugwand',
-  'testbed',
-);
+export const testbedDir = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'debugwand', 'testbed');
 
 /** The path of a command, looked for in PATH and then in the places where daemons live. */
 export function which(command: string): string | undefined {

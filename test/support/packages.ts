@@ -23,7 +23,14 @@ const WEB = [
   'watchfiles==1.3.0',
 ] as const;
 
-const FLASK = ['blinker==1.9.0', 'flask==3.1.3', 'itsdangerous==2.2.0', 'jinja2==3.1.6', 'markupsafe==3.0.4', 'werkzeug==3.1.9'] as const;
+const FLASK = [
+  'blinker==1.9.0',
+  'flask==3.1.3',
+  'itsdangerous==2.2.0',
+  'jinja2==3.1.6',
+  'markupsafe==3.0.4',
+  'werkzeug==3.1.9',
+] as const;
 
 const DJANGO = ['asgiref==3.13.0', 'django==6.1.3', 'sqlparse==0.6.1'] as const;
 

@@ -38,7 +38,8 @@ export async function startPodman(images: readonly ImageName[] = []): Promise<Po
   const service = spawn(file, [...args, 'system', 'service', '-t', '0', `unix://${socketPath}`], { stdio: 'ignore' });
   const exited = new Promise<void>((resolve) => service.once('exit', () => resolve()));
   for (let waited = 0; !existsSync(socketPath); waited += 50) {
-    if (service.exitCode !== null || waited > 20_000) throw new Lacking('Podman', '`podman system service` did not start.');
+    if (service.exitCode !== null || waited > 20_000)
+      throw new Lacking('Podman', '`podman system service` did not start.');
     await sleep(50);
   }
   return {

@@ -25,7 +25,15 @@ export interface Interpreter {
 
 /** The Debian tree that holds Python 3.14 and 3.15; the images are made of it, too. */
 export async function forkyTree(): Promise<string> {
-  const packages = ['python3.14', 'python3.14-venv', 'python3.15', 'python3.15-venv', 'tini', 'dumb-init', 'ca-certificates'];
+  const packages = [
+    'python3.14',
+    'python3.14-venv',
+    'python3.15',
+    'python3.15-venv',
+    'tini',
+    'dumb-init',
+    'ca-certificates',
+  ];
   return debianTree('forky', 1, packages);
 }
 
@@ -44,7 +52,10 @@ async function find(version: string): Promise<string | undefined> {
   const candidates = [which(`python${version}`), await findWithUv(version), ...(await findWithPyenv(version))];
   for (const path of candidates) {
     // A pyenv shim lies in PATH for each version, chosen or not: only what answers counts.
-    const answer = path === undefined ? undefined : await attempt(path, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2], sys.executable)']);
+    const answer =
+      path === undefined
+        ? undefined
+        : await attempt(path, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2], sys.executable)']);
     const executable = answer?.startsWith(`${version} `) === true ? answer.slice(version.length + 1) : undefined;
     if (executable !== undefined) return executable;
   }
@@ -80,7 +91,14 @@ async function nativePythons(): Promise<string> {
       await cp(join(root, 'usr/bin', `python${version}`), binary);
       // DT_RPATH, not RUNPATH: it must also hold for the libraries of extension modules.
       const libraries = join(final, 'lib', arch);
-      await run('patchelf', ['--set-interpreter', join(libraries, loader), '--set-rpath', libraries, '--force-rpath', binary]);
+      await run('patchelf', [
+        '--set-interpreter',
+        join(libraries, loader),
+        '--set-rpath',
+        libraries,
+        '--force-rpath',
+        binary,
+      ]);
       await rm(join(building, `lib/python${version}/EXTERNALLY-MANAGED`), { force: true });
       await pointToWheels(join(building, `lib/python${version}`), join(final, 'share/python-wheels'));
     }
@@ -103,11 +121,23 @@ async function pointToWheels(lib: string, wheels: string): Promise<void> {
  */
 export async function venvOf(interpreter: string, requirements: readonly string[]): Promise<string> {
   const version = (await run(interpreter, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])'])).trim();
-  const key = createHash('sha256').update([interpreter, ...requirements].join('\n')).digest('hex').slice(0, 12);
+  const key = createHash('sha256')
+    .update([interpreter, ...requirements].join('\n'))
+    .digest('hex')
+    .slice(0, 12);
   return cached(`venvs/${version}-${key}`, async (building, final) => {
     await run(interpreter, ['-m', 'venv', building]);
     if (requirements.length > 0) {
-      const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary', ':all:', '--disable-pip-version-check'];
+      const pip = [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--no-deps',
+        '--only-binary',
+        ':all:',
+        '--disable-pip-version-check',
+      ];
       await run(join(building, 'bin/python'), [...pip, ...requirements]);
     }
     await relocate(join(building, 'bin'), building, final);

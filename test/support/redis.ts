@@ -21,7 +21,8 @@ export async function startRedis(host = '127.0.0.1'): Promise<Redis> {
   const server = spawn('redis-server', args, { stdio: 'ignore' });
   const exited = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   for (let waited = 0; !(await accepts(host, port)); waited += 50) {
-    if (server.exitCode !== null || waited > 10_000) throw new Lacking('Redis', `redis-server did not listen on ${host}.`);
+    if (server.exitCode !== null || waited > 10_000)
+      throw new Lacking('Redis', `redis-server did not listen on ${host}.`);
     await sleep(50);
   }
   return {

@@ -19,13 +19,19 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
   });
   if (result.failed) {
-    throw new Error(`${[file, ...args].join(' ')}: ${result.shortMessage ?? 'failed'}\n${tail(result.stdout)}\n${tail(result.stderr)}`);
+    throw new Error(
+      `${[file, ...args].join(' ')}: ${result.shortMessage ?? 'failed'}\n${tail(result.stdout)}\n${tail(result.stderr)}`,
+    );
   }
   return result.stdout;
 }
 
 /** The same, giving `undefined` instead of throwing: for looking whether something is there. */
-export async function attempt(file: string, args: readonly string[], options: RunOptions = {}): Promise<string | undefined> {
+export async function attempt(
+  file: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string | undefined> {
   return run(file, args, options).catch(() => undefined);
 }
 

@@ -1,0 +1,32 @@
+/** How vitest runs each suite. The suites are folders; the tasks run them one after the other, the cheap ones first. */
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const SUITES = {
+  unit: { include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'], testTimeout: 10_000, needs: false },
+  contract: { include: ['test/contract/**/*.test.ts'], testTimeout: 60_000, needs: true },
+  integration: { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000, needs: true },
+  editors: { include: ['test/editors/**/*.test.ts'], testTimeout: 180_000, needs: true },
+  chaos: { include: ['test/chaos/**/*.test.ts'], testTimeout: 240_000, needs: true },
+};
+
+export default defineConfig({
+  root: join(import.meta.dirname, '..'),
+  // What vite would keep goes where everything that is not source is kept.
+  cacheDir: 'node_modules/.vite-tests',
+  test: {
+    projects: Object.entries(SUITES).map(([name, { include, testTimeout, needs }]) => ({
+      extends: true as const,
+      test: {
+        name,
+        include,
+        testTimeout,
+        hookTimeout: testTimeout,
+        // Processes, not threads: tests send signals, change directories and count descriptors.
+        pool: 'forks' as const,
+        setupFiles: ['test/support/vitest-setup.ts'],
+        ...(needs ? { globalSetup: ['test/support/vitest-testbed.ts'] } : {}),
+      },
+    })),
+  },
+});
