@@ -1,0 +1,151 @@
+// Owns the thread that runs one config file and posts what it exports. Runs as a worker of load-module.ts only; must
+// not be imported for its values.
+//
+// Node by itself would refuse many of these files: TypeScript below node_modules, `export default` where the nearest
+// package.json says "type": "commonjs", and `import … from 'debugwand'` where the package is not installed. Hooks on
+// its module loader mend all three, for relative imports of the config too.
+import { existsSync, readFileSync } from 'node:fs';
+import { registerHooks, stripTypeScriptTypes } from 'node:module';
+import { extname } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { compileFunction } from 'node:vm';
+import { parentPort, workerData } from 'node:worker_threads';
+
+export interface ModuleRequest {
+  readonly file: string;
+  /** URL of our own index: what `debugwand` means in a config. */
+  readonly publicApi: string;
+}
+
+export type ModuleReport =
+  | { readonly value: unknown }
+  | {
+      readonly problem: 'no-default' | 'not-data' | 'unsupported-typescript' | 'syntax' | 'not-found' | 'thrown';
+      readonly text: string;
+      readonly line: number | null;
+      readonly column: number | null;
+    };
+
+const TYPESCRIPT = new Set(['.ts', '.mts', '.cts']);
+const JAVASCRIPT = new Set(['.js', '.mjs', '.cjs']);
+
+function isRequest(value: unknown): value is ModuleRequest {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'file' in value &&
+    typeof value.file === 'string' &&
+    'publicApi' in value &&
+    typeof value.publicApi === 'string'
+  );
+}
+
+/** `./base` means `./base.ts` too, and `./base.js` the `./base.ts` that it will be compiled from. */
+function besides(url: string): string | null {
+  const path = fileURLToPath(url);
+  const stem = /\.[mc]?js$/.test(path) ? path.replace(/js$/, '') : `${path}.`;
+  const endings = stem === `${path}.` ? ['ts', 'mts', 'js', 'mjs', 'cjs'] : ['ts'];
+  const found = endings.map((ending) => stem + ending).find((candidate) => existsSync(candidate));
+  return found === undefined ? null : pathToFileURL(found).href;
+}
+
+function installHooks(publicApi: string): void {
+  registerHooks({
+    resolve(specifier, context, next) {
+      // Always ours, also where the package is installed: one version reads the config, and its types are erased.
+      if (specifier === 'debugwand') return { url: publicApi, shortCircuit: true };
+      try {
+        return next(specifier, context);
+      } catch (error) {
+        if (!/^\.{1,2}\//.test(specifier) || context.parentURL === undefined) throw error;
+        const other = besides(new URL(specifier, context.parentURL).href);
+        if (other === null) throw error;
+        return { url: other, shortCircuit: true };
+      }
+    },
+    load(url, context, next) {
+      if (!url.startsWith('file:') || url === publicApi || url.includes('/node_modules/')) return next(url, context);
+      const path = fileURLToPath(url);
+      const extension = extname(path);
+      if (!TYPESCRIPT.has(extension) && !JAVASCRIPT.has(extension)) return next(url, context);
+      const text = readFileSync(path, 'utf8');
+      const source = TYPESCRIPT.has(extension) ? stripTypeScriptTypes(text, { mode: 'strip' }) : text;
+      return { format: isCommonJs(extension, source) ? 'commonjs' : 'module', source, shortCircuit: true };
+    },
+  });
+}
+
+/** By its syntax, as Node does where no package.json speaks: what compiles as CommonJS and uses it is CommonJS. */
+function isCommonJs(extension: string, source: string): boolean {
+  if (extension.startsWith('.c')) return true;
+  if (extension.startsWith('.m') || !/\b(module|exports|require)\b/.test(source)) return false;
+  try {
+    compileFunction(source, ['exports', 'require', 'module', '__filename', '__dirname']);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Path of the first value that is not plain data, in words; null when all is. */
+function impurity(value: unknown, path: string, seen: Set<object>): string | null {
+  if (typeof value === 'function' || typeof value === 'symbol') return `${path} (a ${typeof value})`;
+  if (typeof value !== 'object' || value === null || seen.has(value)) return null;
+  seen.add(value);
+  if (value instanceof Promise) return `${path} (a promise)`;
+  if (value instanceof RegExp) return `${path} (a RegExp: write it as a string)`;
+  for (const [key, inner] of Object.entries(value)) {
+    const found = impurity(inner, path === 'the default export' ? key : `${path}.${key}`, seen);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+async function load(request: ModuleRequest): Promise<ModuleReport> {
+  const place = { line: null, column: null };
+  try {
+    const url = pathToFileURL(request.file).href;
+    const loaded: unknown = await import(url);
+    const exported = new Map(typeof loaded === 'object' && loaded !== null ? Object.entries(loaded) : []);
+    const value = exported.get('default');
+    if (value === undefined) {
+      const names = [...exported.keys()].filter((name) => name !== 'default' && name !== 'module.exports');
+      return { problem: 'no-default', text: names.map((name) => `\`${name}\``).join(', '), ...place };
+    }
+    const impure = impurity(value, 'the default export', new Set());
+    return impure === null ? { value } : { problem: 'not-data', text: impure, ...place };
+  } catch (error) {
+    return failure(error, request.file);
+  }
+}
+
+function failure(error: unknown, file: string): ModuleReport {
+  if (!(error instanceof Error)) return { problem: 'thrown', text: String(error), line: null, column: null };
+  const code = 'code' in error ? error.code : undefined;
+  // The stack begins with the place of a syntax error, and holds the frames of a thrown one.
+  const url = pathToFileURL(file).href;
+  const places = [url, file].map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
+  const at = new RegExp(`(?:${places}):(\\d+)(?::(\\d+))?`).exec(error.stack ?? '');
+  const place = {
+    line: at?.[1] === undefined ? null : Number(at[1]),
+    column: at?.[2] === undefined ? null : Number(at[2]),
+  };
+  const text = error.message;
+  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') return { problem: 'unsupported-typescript', text, ...place };
+  if (code === 'ERR_INVALID_TYPESCRIPT_SYNTAX') return { problem: 'syntax', text, ...place };
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return { problem: 'not-found', text, ...place };
+  if (error instanceof SyntaxError) return { problem: 'syntax', text, ...place };
+  return { problem: 'thrown', text: `${error.name}: ${text}`, ...place };
+}
+
+if (parentPort !== null && isRequest(workerData)) {
+  process.removeAllListeners('warning'); // stripping types is still announced as experimental
+  installHooks(workerData.publicApi);
+  const report = await load(workerData);
+  try {
+    parentPort.postMessage(report);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    parentPort.postMessage({ problem: 'not-data', text, line: null, column: null } satisfies ModuleReport);
+  }
+}
