@@ -30,6 +30,7 @@ function installed() {
 }
 
 function must(command, args, cwd) {
+  const env = { ...process.env, npm_config_loglevel: 'error' };
   const { status, error } = spawnSync(command, args, {
     cwd,
     stdio: ['ignore', 2, 2],
