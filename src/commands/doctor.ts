@@ -6,7 +6,7 @@ import { loadConfig } from '../config/load.ts';
 import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { lockHolder } from '../daemon/lock.ts';
 import { look } from '../daemon/one-shot.ts';
-import { describePortOwner } from '../dap/port-owner.ts';
+import { portOwner } from '../dap/port-owner.ts';
 import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
 import { lockPath, runtimeDir } from '../lib/paths.ts';
@@ -55,7 +55,7 @@ async function* runChecks(options: DoctorOptions): AsyncGenerator<Check> {
   yield notifications();
   let config: ProjectConfig;
   try {
-    config = await loadConfig(process.cwd(), options.config);
+    config = await loadConfig({ cwd: process.cwd(), file: options.config }, new AbortController().signal);
     yield ok('config', `${config.file ?? 'none'}, ${String(config.targets.length)} target(s)`);
   } catch (error) {
     yield failed('config', error);
@@ -153,8 +153,9 @@ async function portCheck(target: TargetConfig, running: boolean): Promise<Check>
   });
   if (free) return ok(name, 'free');
   if (running) return ok(name, 'held by the running daemon');
-  const owner = describePortOwner(target.port) ?? 'another process';
-  return { name, state: 'fail', detail: `held by ${owner}`, fix: `end it, or set another \`port\` for ${target.name}` };
+  const owner = await portOwner(target.port);
+  const who = owner?.pid == null ? 'another process' : `${owner.command ?? 'process'} (pid ${String(owner.pid)})`;
+  return { name, state: 'fail', detail: `held by ${who}`, fix: `end it, or set another \`port\` for ${target.name}` };
 }
 
 async function targetCheck(target: TargetConfig, root: string): Promise<Check> {

@@ -61,7 +61,7 @@ export async function targetOf(
   const cwd = process.cwd();
   if (flagged !== null)
     return { config: onlyTarget(configOf(flagged.name, flagged.source, DEFAULT_PORT, cwd)), root: cwd };
-  const project = await loadConfig(cwd, flags.config);
+  const project = await loadConfig({ cwd, file: flags.config }, new AbortController().signal);
   if (name === undefined) return { config: onlyTarget(project), root: project.root };
   const found = project.targets.find((target) => target.name === name);
   if (found !== undefined) return { config: found, root: project.root };

@@ -9,6 +9,9 @@ import { runDaemon, type SessionOptions } from './daemon-session.ts';
 import { detach } from './detach.ts';
 import { configOf, DEFAULT_PORT, noSuchTarget, sourceOf, type TargetFlags } from './target-option.ts';
 
+/** A config loads within a moment; Ctrl-C ends the process anyhow. */
+const signal = new AbortController().signal;
+
 export interface WatchOptions {
   readonly target?: readonly string[];
   readonly config?: string;
@@ -24,7 +27,7 @@ export async function watchCommand(command: readonly string[], options: WatchOpt
   if (options.detach === true) return detach(options.argv, await rootOf(command, options));
   const hasCommand = command.length > 0;
   const load = async (): Promise<ProjectConfig> =>
-    hasCommand ? withCommand(command, options) : select(await loadConfig(process.cwd(), options.config), options);
+    hasCommand ? withCommand(command, options) : select(await loadConfig({ cwd: process.cwd(), file: options.config }, signal), options);
   const config = await load();
   const session: SessionOptions = {
     config,
@@ -105,7 +108,7 @@ async function withCommand(command: readonly string[], options: WatchOptions): P
   const source: TargetConfig['source'] = { kind: 'local', command, cwd };
   const [name, ...more] = options.target ?? [];
   if (name === undefined) {
-    const bare = await loadConfig(cwd, options.config).catch((error: unknown) => {
+    const bare = await loadConfig({ cwd: cwd, file: options.config }, signal).catch((error: unknown) => {
       if (error instanceof DebugwandError && error.code === 'config-missing') return null;
       throw error;
     });
@@ -124,11 +127,11 @@ async function withCommand(command: readonly string[], options: WatchOptions): P
   if (more.length > 0) {
     throw new DebugwandError({ code: 'usage', message: 'a command belongs to one target', fix: 'give --target once' });
   }
-  const project = select(await loadConfig(cwd, options.config), options);
+  const project = select(await loadConfig({ cwd: cwd, file: options.config }, signal), options);
   return { ...project, targets: project.targets.map((target) => ({ ...target, source })) };
 }
 
 async function rootOf(command: readonly string[], options: WatchOptions): Promise<string> {
   if (command.length > 0) return (await withCommand(command, options)).root;
-  return select(await loadConfig(process.cwd(), options.config), options).root;
+  return select(await loadConfig({ cwd: process.cwd(), file: options.config }, signal), options).root;
 }

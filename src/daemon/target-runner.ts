@@ -124,6 +124,7 @@ export class TargetRunner {
     }
     this.#running = false;
     if (rounds === MAX_ROUNDS) this.#context.log.error(`${this.#config.name}: the plan does not settle`);
+    this.#port.update({ waitingFor: this.#plan.phase === 'attached' || this.#plan.phase === 'stopped' ? null : this.#plan.message });
     if (this.#timer !== null) clearTimeout(this.#timer);
     const { wakeAt } = this.#plan;
     this.#timer =
@@ -270,7 +271,7 @@ export class TargetRunner {
   #sessionUp(worker: WorkerState): void {
     const entry = this.#entered.get(worker.generation);
     if (worker.entry.state !== 'entered' || entry === undefined) return;
-    const { port } = worker.entry.result;
+    const { port, origin, debugpy } = worker.entry.result;
     this.#port.workerUp({
       name: `worker ${String(worker.process.pid)}`,
       pid: worker.process.pid,
@@ -278,6 +279,8 @@ export class TargetRunner {
       pathMappings: this.#pathMappings(entry.replica),
       seenAt: worker.seenAt,
       startedAt: worker.startedAt,
+      origin,
+      debugpy,
       open: (signal) => entry.agent.dial(port, signal),
     });
     this.post({ type: 'session-up', generation: worker.generation });

@@ -32,15 +32,6 @@ const LAUNCH = {
   ],
 };
 
-async function attach(editor: DapClient, file: string): Promise<void> {
-  await editor.request('initialize', { adapterID: 'debugpy', clientID: 'demo', clientName: 'the demo', linesStartAt1: true, columnsStartAt1: true, pathFormat: 'path' });
-  const attached = editor.request('attach', { justMyCode: true });
-  await editor.waitFor('initialized');
-  await editor.request('setBreakpoints', { source: { path: file }, breakpoints: [{ line: BREAKPOINT_LINE }] });
-  await editor.request('configurationDone', {});
-  await attached;
-}
-
 /** Sends a request to the app, and shows where the debugger stops and what it sees. */
 async function stopOnce(editor: DapClient, app: SampleApp, amount: number): Promise<void> {
   const seen = editor.mark();
@@ -68,7 +59,7 @@ async function story(app: SampleApp, daemon: WandDaemon): Promise<void> {
   const first = await daemon.target('debuggable', (target) => target.phase === 'attached');
   say(`wand watch is inside ${workerLine(first)}`);
   const editor = await DapClient.connect(PORT);
-  await attach(editor, join(app.folder, 'app.py'));
+  await editor.attach({ [join(app.folder, 'app.py')]: [{ line: BREAKPOINT_LINE }] }, { initialize: { clientID: 'demo', clientName: 'the demo' } });
   say(`an editor attached to 127.0.0.1:${String(PORT)} and set a breakpoint at app.py:${String(BREAKPOINT_LINE)}: that was F5, once`);
   await stopOnce(editor, app, 14);
   for (const factor of [4, 5]) {
