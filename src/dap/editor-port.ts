@@ -6,7 +6,7 @@ import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { editorName } from './attach-arguments.ts';
 import { EditorConnection, FIRST_MESSAGE_MS } from './editor-connection.ts';
 import type { DapRequest, Outgoing } from './messages.ts';
-import { portOwner } from './port-owner.ts';
+import { describePortOwner, portOwner } from './port-owner.ts';
 import { Session } from './session.ts';
 import type {
   LossReason,
@@ -60,6 +60,7 @@ export class EditorPort {
   #heldSince = 0;
   #port = 0;
   #timer: NodeJS.Timeout | null = null;
+  #wakeAt: number | null = null;
   #closed = false;
 
   constructor(options: EditorPortOptions, onEvent: (event: EditorPortEvent) => void) {
@@ -88,7 +89,7 @@ export class EditorPort {
       });
     } catch (error) {
       await this.#unbind();
-      throw await this.#explain(error);
+      throw this.#explain(error);
     }
     if (signal.aborted) await this.close();
     signal.throwIfAborted();
@@ -159,21 +160,20 @@ export class EditorPort {
     );
   }
 
-  async #explain(error: unknown): Promise<unknown> {
+  #explain(error: unknown): unknown {
     const port = String(this.#options.port);
     const elsewhere = `or give the target "${this.#options.name}" another port (\`port\` in the config, or --port)`;
     if (codeOf(error) === 'EACCES') {
       return new DebugwandError({
         code: 'port-denied',
         message: `port ${port} may not be opened by this user`,
-        fix: `choose a port above 1023: \`port\` in the config, or --port`,
+        fix: 'choose a port above 1023: `port` in the config, or --port',
         cause: error,
       });
     }
     if (codeOf(error) !== 'EADDRINUSE') return error;
-    const owner = await portOwner(this.#options.port);
-    const pid = owner?.pid ?? null;
-    const who = pid === null ? 'another process' : `process ${String(pid)} (${owner?.command ?? 'unknown command'})`;
+    const pid = portOwner(this.#options.port)?.pid ?? null;
+    const who = describePortOwner(this.#options.port) ?? 'another process';
     return new DebugwandError({
       code: 'port-taken',
       message: `port ${port} is taken by ${who}`,
@@ -314,11 +314,18 @@ export class EditorPort {
   }
 
   #schedule(): void {
+    const { wakeAt } = this.#session;
+    if (wakeAt === this.#wakeAt) return;
+    this.#wakeAt = wakeAt;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const { wakeAt } = this.#session;
     if (wakeAt === null || this.#closed) return;
-    this.#timer = setTimeout(() => this.#feed({ type: 'tick' }), Math.max(1, wakeAt - this.#now()));
+    this.#timer = setTimeout(() => this.#wake(), Math.max(1, wakeAt - this.#now()));
+  }
+
+  #wake(): void {
+    this.#wakeAt = null;
+    this.#feed({ type: 'tick' });
   }
 
   #log(level: 'debug' | 'info' | 'warn', text: string): void {

@@ -1,5 +1,5 @@
 // Owns the answer to "who has this port?", for the error that a taken port makes. Linux only; elsewhere nobody is named.
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface PortOwner {
   /** Null: the process belongs to another user, or to another PID namespace. */
@@ -9,19 +9,21 @@ export interface PortOwner {
 
 const MAX_COMMAND = 120;
 
-/** Who listens on a TCP port of this machine; null when that cannot be seen. Never throws. */
-export async function portOwner(port: number): Promise<PortOwner | null> {
-  const inodes = new Set<string>();
-  for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    const table = await readFile(file, 'utf8').catch(() => '');
-    for (const inode of listenersOn(table, port)) inodes.add(`socket:[${inode}]`);
-  }
-  if (inodes.size === 0) return null;
-  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-  for (const pid of pids) {
-    if (await holds(pid, inodes)) return { pid: Number(pid), command: await commandOf(pid) };
-  }
-  return { pid: null, command: null };
+/** Who listens on a TCP port of this machine; null when nobody does or it cannot be seen. Never throws. */
+export function portOwner(port: number): PortOwner | null {
+  const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map((file) => attempt(() => readFileSync(file, 'utf8'), ''));
+  const sockets = new Set(tables.flatMap((table) => listenersOn(table, port)).map((inode) => `socket:[${inode}]`));
+  if (sockets.size === 0) return null;
+  const pids = attempt(() => readdirSync('/proc'), []).filter((name) => /^\d+$/.test(name));
+  const pid = pids.find((candidate) => holdsOneOf(candidate, sockets));
+  return pid === undefined ? { pid: null, command: null } : { pid: Number(pid), command: commandOf(pid) };
+}
+
+/** "process 123 (python app.py)"; null when nobody can be named. */
+export function describePortOwner(port: number): string | null {
+  const owner = portOwner(port);
+  if (owner === null || owner.pid === null) return null;
+  return `process ${String(owner.pid)}${owner.command === null ? '' : ` (${owner.command})`}`;
 }
 
 /** Inodes of the listening sockets on `port` in the text of /proc/net/tcp or tcp6 (proc_pid_net(5): state 0A listens). */
@@ -29,24 +31,31 @@ export function listenersOn(table: string, port: number): string[] {
   const wanted = port.toString(16).toUpperCase().padStart(4, '0');
   return table.split('\n').flatMap((line) => {
     const columns = line.trim().split(/\s+/);
-    const [, local, , state] = columns;
+    const [, address, , state] = columns;
     const inode = columns[9];
-    return state === '0A' && local?.endsWith(`:${wanted}`) === true && inode !== undefined ? [inode] : [];
+    return state === '0A' && address?.endsWith(`:${wanted}`) === true && inode !== undefined ? [inode] : [];
   });
 }
 
-async function holds(pid: string, inodes: ReadonlySet<string>): Promise<boolean> {
-  const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
-  for (const fd of descriptors) {
-    const link = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '');
-    if (inodes.has(link)) return true;
-  }
-  return false;
+function holdsOneOf(pid: string, sockets: ReadonlySet<string>): boolean {
+  const folder = `/proc/${pid}/fd`;
+  return attempt(() => readdirSync(folder), []).some((fd) =>
+    sockets.has(attempt(() => readlinkSync(`${folder}/${fd}`), '')),
+  );
 }
 
-async function commandOf(pid: string): Promise<string | null> {
-  const bytes = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+function commandOf(pid: string): string | null {
+  const bytes = attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '');
   const command = bytes.split('\0').filter(Boolean).join(' ');
   if (command === '') return null;
   return command.length > MAX_COMMAND ? `${command.slice(0, MAX_COMMAND - 1)}…` : command;
+}
+
+/** Processes end while we look, and other users' are closed to us. */
+function attempt<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch {
+    return otherwise;
+  }
 }

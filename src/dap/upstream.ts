@@ -146,7 +146,7 @@ export class UpstreamConnection {
 
   #hangUp(): void {
     if (this.#ended) return;
-    this.#stream?.end();
+    this.#stream?.end(() => this.#end('released'));
     setTimeout(() => this.#end('released'), CLOSE_MS).unref();
   }
 
