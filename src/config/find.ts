@@ -20,16 +20,17 @@ export const SEARCH_PLACES: readonly string[] = [
   'pyproject.toml',
 ];
 
-/** Takes a file as it is, unread. `undefined` makes cosmiconfig go on. */
+/** Takes a file as it is, unread. */
 const taken: Loader = () => ({ found: true });
 
 const packageJson: Loader = (file, text) => {
   if (!file.endsWith('package.json')) return { found: true };
-  if (!text.includes(`"${NAME}"`)) return null;
+  // Below the name `package`, cosmiconfig takes our key by itself and goes on where there is none.
+  if (!text.includes(`"${NAME}"`)) return {};
   const parsed = parseJson(text);
   // A package.json that npm cannot read either is not ours to complain about, unless it has our key.
-  if ('error' in parsed) return { [NAME]: /"debugwand"\s*:\s*\{/.test(text) ? { found: true } : undefined };
-  return hasKey(parsed.value, NAME) ? { [NAME]: { found: true } } : null;
+  if ('error' in parsed) return /"debugwand"\s*:\s*\{/.test(text) ? { [NAME]: { found: true } } : {};
+  return hasKey(parsed.value, NAME) ? { [NAME]: { found: true } } : {};
 };
 
 const pyproject: Loader = (_file, text) => {

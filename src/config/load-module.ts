@@ -86,8 +86,7 @@ function isReport(message: unknown): message is ModuleReport {
 }
 
 function moduleError(file: string, report: Exclude<ModuleReport, { value: unknown }>): DebugwandError {
-  const place =
-    report.line === null ? file : `${file}:${report.line}${report.column === null ? '' : `:${report.column}`}`;
+  const place = report.place ?? file;
   switch (report.problem) {
     case 'no-default':
       return invalid(

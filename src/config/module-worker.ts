@@ -22,8 +22,8 @@ export type ModuleReport =
   | {
       readonly problem: 'no-default' | 'not-data' | 'unsupported-typescript' | 'syntax' | 'not-found' | 'thrown';
       readonly text: string;
-      readonly line: number | null;
-      readonly column: number | null;
+      /** `/path/file.ts:3:2`, null where it is not known. */
+      readonly place: string | null;
     };
 
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts']);
@@ -49,6 +49,9 @@ function besides(url: string): string | null {
   return found === undefined ? null : pathToFileURL(found).href;
 }
 
+/** JavaScript that was loaded: where a syntax error may be. */
+const loadedFiles: string[] = [];
+
 function installHooks(publicApi: string): void {
   registerHooks({
     resolve(specifier, context, next) {
@@ -69,7 +72,8 @@ function installHooks(publicApi: string): void {
       const extension = extname(path);
       if (!TYPESCRIPT.has(extension) && !JAVASCRIPT.has(extension)) return next(url, context);
       const text = readFileSync(path, 'utf8');
-      const source = TYPESCRIPT.has(extension) ? stripTypeScriptTypes(text, { mode: 'strip' }) : text;
+      const source = TYPESCRIPT.has(extension) ? stripTypeScriptTypes(text, { sourceUrl: url }) : text;
+      if (JAVASCRIPT.has(extension)) loadedFiles.push(path);
       return { format: isCommonJs(extension, source) ? 'commonjs' : 'module', source, shortCircuit: true };
     },
   });
@@ -102,7 +106,6 @@ function impurity(value: unknown, path: string, seen: Set<object>): string | nul
 }
 
 async function load(request: ModuleRequest): Promise<ModuleReport> {
-  const place = { line: null, column: null };
   try {
     const url = pathToFileURL(request.file).href;
     const loaded: unknown = await import(url);
@@ -110,32 +113,56 @@ async function load(request: ModuleRequest): Promise<ModuleReport> {
     const value = exported.get('default');
     if (value === undefined) {
       const names = [...exported.keys()].filter((name) => name !== 'default' && name !== 'module.exports');
-      return { problem: 'no-default', text: names.map((name) => `\`${name}\``).join(', '), ...place };
+      return { problem: 'no-default', text: names.map((name) => `\`${name}\``).join(', '), place: null };
     }
     const impure = impurity(value, 'the default export', new Set());
-    return impure === null ? { value } : { problem: 'not-data', text: impure, ...place };
+    return impure === null ? { value } : { problem: 'not-data', text: impure, place: null };
   } catch (error) {
-    return failure(error, request.file);
+    return failure(error);
   }
 }
 
-function failure(error: unknown, file: string): ModuleReport {
-  if (!(error instanceof Error)) return { problem: 'thrown', text: String(error), line: null, column: null };
+function failure(error: unknown): ModuleReport {
+  if (!(error instanceof Error)) return { problem: 'thrown', text: String(error), place: null };
   const code = 'code' in error ? error.code : undefined;
-  // The stack begins with the place of a syntax error, and holds the frames of a thrown one.
-  const url = pathToFileURL(file).href;
-  const places = [url, file].map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
-  const at = new RegExp(`(?:${places}):(\\d+)(?::(\\d+))?`).exec(error.stack ?? '');
-  const place = {
-    line: at?.[1] === undefined ? null : Number(at[1]),
-    column: at?.[2] === undefined ? null : Number(at[2]),
-  };
   const text = error.message;
-  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') return { problem: 'unsupported-typescript', text, ...place };
-  if (code === 'ERR_INVALID_TYPESCRIPT_SYNTAX') return { problem: 'syntax', text, ...place };
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return { problem: 'not-found', text, ...place };
-  if (error instanceof SyntaxError) return { problem: 'syntax', text, ...place };
-  return { problem: 'thrown', text: `${error.name}: ${text}`, ...place };
+  const place = placeIn(error.stack ?? '');
+  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') return { problem: 'unsupported-typescript', text, place };
+  if (code === 'ERR_INVALID_TYPESCRIPT_SYNTAX') return { problem: 'syntax', text, place };
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return { problem: 'not-found', text, place };
+  if (error instanceof SyntaxError) return { problem: 'syntax', text, place: place ?? placeInJavaScript() };
+  return { problem: 'thrown', text: `${error.name}: ${text}`, place };
+}
+
+/** The head of a syntax error's stack is `file:///x.ts:3`, the line, and `^` below the column; of others, frames. */
+function placeIn(stack: string): string | null {
+  const head = /^(file:\/\/\S+|\/\S+):(\d+)\n[^]*?\n( *)\^/.exec(stack);
+  if (head?.[1] !== undefined && head[3] !== undefined) {
+    return `${pathOf(head[1])}:${head[2] ?? ''}:${head[3].length + 1}`;
+  }
+  const frames = stack.matchAll(/(?:\(|at )(file:\/\/[^\s()]+|\/[^\s()]+):(\d+):(\d+)/g);
+  for (const [, file, line, column] of frames) {
+    if (file !== undefined && !file.includes('/node_modules/') && file !== import.meta.url)
+      return `${pathOf(file)}:${line ?? ''}:${column ?? ''}`;
+  }
+  const line = /^(file:\/\/\S+:\d+)\n/.exec(stack)?.[1];
+  return line === undefined ? null : pathOf(line);
+}
+
+/** V8 keeps the place of a module's syntax error to itself. The TypeScript parser reads JavaScript too, and tells. */
+function placeInJavaScript(): string | null {
+  for (const file of loadedFiles) {
+    try {
+      stripTypeScriptTypes(readFileSync(file, 'utf8'), { sourceUrl: pathToFileURL(file).href });
+    } catch (error) {
+      return error instanceof Error ? placeIn(error.stack ?? '') : null;
+    }
+  }
+  return null;
+}
+
+function pathOf(file: string): string {
+  return file.startsWith('file:') ? fileURLToPath(file) : file;
 }
 
 if (parentPort !== null && isRequest(workerData)) {
@@ -146,6 +173,6 @@ if (parentPort !== null && isRequest(workerData)) {
     parentPort.postMessage(report);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    parentPort.postMessage({ problem: 'not-data', text, line: null, column: null } satisfies ModuleReport);
+    parentPort.postMessage({ problem: 'not-data', text, place: null } satisfies ModuleReport);
   }
 }
