@@ -6,12 +6,14 @@ Must not know what the worker's package does. The agent appends the call of `_ri
 
 def _ring(settings):  # type: ignore[no-untyped-def]
     """settings: pid (own view of the process), address (abstract socket), token, hold (seconds, 0: never),
-    young (the process just started), since (time.monotonic() of the request)."""
+    young (the process just started), otherAt, stdlibAt (time.monotonic() from which imports under way
+    do not count any more)."""
     import posix
     import sys
 
     if posix.getpid() != settings["pid"]:
         return  # a child that shares memory with its parent (vfork), or a fork that took the request with it
+    import _imp
     import _socket
     import _thread
     import time
@@ -32,12 +34,15 @@ def _ring(settings):  # type: ignore[no-untyped-def]
                 imports = "stdlib"
                 break
         frame = frame.f_back
+    # The import system's own lock, held for moments: nobody else could import anything while we hold up its holder.
+    if _imp.lock_held():
+        imports = "stdlib"
     # A whole app may run inside an import statement, for ever: patience ends.
-    waited = time.monotonic() - settings["since"]
+    now = time.monotonic()
     if imports == "stdlib":
-        here = waited > 4.0
+        here = now > settings["stdlibAt"]
     else:
-        here = imports == "" or (in_main and settings["hold"] > 0) or waited > 2.0
+        here = imports == "" or (in_main and settings["hold"] > 0) or now > settings["otherAt"]
     mark = "rung " + settings["token"]
     ticket = object()
     if here and state.__dict__.setdefault(mark, ticket) is not ticket:

@@ -18,7 +18,8 @@ from _debugwand_remote_exec import Runtime
 from _debugwand_wake import doors, knock
 
 # Seconds.
-_RETRY = 0.002  # after "importing", or a script that was swallowed
+PATIENCE_OTHER, PATIENCE_STDLIB = 2.0, 4.0  # a whole app may run inside an import statement, for ever
+_RETRY = 0.001  # after "importing", or a script that was swallowed
 _KNOCKS = (0.002, 0.01, 0.03, 0.1, 0.3, 1.0)  # after arming; then every second
 _FROZEN_FOR = 1.0
 _EMBEDDED_AFTER = 2.0  # programs that embed Python never say that their main thread runs `__main__`
@@ -93,7 +94,8 @@ class Visitor:
             "token": self._token,
             "hold": request.hold,
             "young": request.young,
-            "since": self._started,
+            "otherAt": self._started + PATIENCE_OTHER,
+            "stdlibAt": self._started + PATIENCE_STDLIB,
         }
         # A bare except: the interrupted frame's built-ins may lack even BaseException.
         return ("%s\ntry:\n    _ring(%r)\nexcept:\n    pass\n" % (self._source, settings)).encode()
@@ -195,11 +197,20 @@ class Visitor:
             return []
         if not runtime.enabled(interpreter):
             raise EntryError("disabled", "process %d runs with remote debugging switched off" % self._request.pid)
+        if self._would_refuse(runtime.stack.imports(main)):
+            return []
         assert self._delivery is not None
         path = self._delivery.path
         only = main != 0 and (self._request.main_only or self._not_main)
         threads = [main] if only else runtime.threads(interpreter)
         return [thread for thread in threads if runtime.arm(interpreter, thread, path)]
+
+    def _would_refuse(self, imports: Optional[str]) -> bool:
+        """The doorbell's own judgement (see there), ahead of time: better not to interrupt at all."""
+        waited = time.monotonic() - self._started
+        if imports == "stdlib":
+            return waited < PATIENCE_STDLIB
+        return imports == "other" and self._request.hold == 0 and waited < PATIENCE_OTHER
 
     def _still_armed(self, threads: List[int]) -> bool:
         """False once no thread has the request any more. New threads get it too."""

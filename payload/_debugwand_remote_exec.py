@@ -9,6 +9,7 @@ from typing import BinaryIO, Dict, List, NamedTuple, Optional, Tuple
 
 import _debugwand_procfs as procfs
 from _debugwand_memory import EntryError, Memory, denied
+from _debugwand_stack import Stack
 
 COOKIE = b"xdebugpy"
 # _PY_EVAL_PLEASE_STOP_BIT of pycore_ceval.h: the loop stops at its next check and looks at the debugger's request.
@@ -144,6 +145,7 @@ class Runtime:
             if self.version < (3, 14):
                 raise _too_old(pid, "%d.%d.%d" % self.version)
             self._support = self._find_support()
+            self.stack = Stack(self.memory, self._table, self.version[:2])
         except BaseException:
             self.memory.close()
             raise
