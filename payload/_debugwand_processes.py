@@ -62,6 +62,12 @@ class Proc:
         self.environ = procfs.read_environ(self.pid, ENVIRON)
         self.python = interpreter.python_info(self.pid, self.exe, self.cmdline, self.environ)
 
+    @property
+    def half_born(self) -> bool:
+        """In the middle of an exec: its new memory has no stack or no arguments yet. (Without the right to see it the
+        start of the stack is 0 for ever, but then the program cannot be seen either.)"""
+        return not self.cmdline or (self.stat.startstack == 0 and self.exe is not None)
+
     def refresh(self, stat: procfs.Stat, words: bool = False, anew: bool = False) -> bool:
         """Takes in new figures of the same process; true when something that classification looks at changed. `words`:
         reads what changes without an exec, too (setproctitle, setuid). `anew`: looks for a Python that was not there

@@ -27,6 +27,7 @@ _SETTLED = 0.11  # classification trusts a forked child of an unknown program fr
 _ANEW = (0.004, 0.016, 0.06, 0.25, 1.0)
 _STRANGER_LOOKS = (0.003, 0.02, 0.1, 0.5)
 _BURST = 64
+_TRIES = 20  # milliseconds that a vfork or an exec may take before it is told as it is
 _TOLD_AT_MOST = 1000
 
 
@@ -201,10 +202,10 @@ class Watcher:
         if stat.gone:
             self._zombies.add(pid)
             return
-        if tries < 20 and stat.forked and self._shares_memory(stat):
+        if tries < _TRIES and stat.forked and self._shares_memory(stat):
             self._pending[pid] = (now + 0.001, tries + 1)
             return
-        self._admit(stat, now)
+        self._admit(stat, now, tries)
 
     def _shares_memory(self, stat: procfs.Stat) -> bool:
         """In a vfork it runs in its parent's memory, is no process of its own yet and mostly becomes an `ls`: wait for
@@ -215,7 +216,7 @@ class Watcher:
         parent = procfs.read_stat(stat.ppid) if age < 0.1 else None
         return parent is not None and parent.rss == stat.rss
 
-    def _admit(self, stat: procfs.Stat, now: float) -> None:
+    def _admit(self, stat: procfs.Stat, now: float, tries: int = 0) -> None:
         proc = self._scope.admit(stat)
         age = procfs.boot_seconds() - stat.start / procfs.TICKS_PER_SECOND
         if proc is None:
@@ -226,6 +227,9 @@ class Watcher:
                     self._plan_look(stat, now + _STRANGER_LOOKS[0], 0)
             return
         self._strangers.pop(stat.pid, None)
+        if proc.half_born and tries < _TRIES:
+            self._pending[stat.pid] = (now + 0.001, tries + 1)
+            return
         self._procs[stat.pid] = proc
         if age < _LOOKS[-1]:
             self._plan_look(stat, now + _LOOKS[0], 0)
@@ -277,6 +281,9 @@ class Watcher:
         if stat is None or stat.gone or stat.start != proc.stat.start:
             self._ended(proc, now)
             return False
+        if stat.startstack == 0 and proc.stat.startstack != 0:
+            self._plan_look(stat, now + 0.001, 0)  # in the middle of an exec
+            return True
         if proc.refresh(stat, words, anew):
             if not self._scope.keeps(proc):
                 self._drop(proc)

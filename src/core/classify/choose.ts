@@ -1,6 +1,6 @@
 // Owns the choice of the one worker to debug. Pure; the roles are given.
 import type { ProcessChoice, ProcessInfo } from '../types.ts';
-import type { Previous, Verdict, Verdicts } from './roles.ts';
+import { named, type Previous, type Verdict, type Verdicts } from './roles.ts';
 import { descendants, type Node } from './tree.ts';
 
 export interface Choice {
@@ -120,7 +120,7 @@ function whyThis(
   const { reason, group } = chosen.verdict;
   const supervisor = verdicts.get(group);
   if (crew.length > 1) {
-    const whose = supervisor === undefined || group === chosen.process.pid ? '' : ` of the ${supervisor.label}`;
+    const whose = supervisor === undefined || group === chosen.process.pid ? '' : ` of ${named(supervisor)}`;
     return `worker ${pid}, one of ${String(crew.length)} workers${whose}; ${hint}`;
   }
   const groups = new Set(all.map((c) => c.verdict.group));
@@ -138,7 +138,7 @@ function whyNone(tree: Tree, verdicts: Verdicts): string {
     return `no Python process among ${String(all.length)} (${names})`;
   }
   const supervisor = pythons.map((node) => verdicts.get(node.process.pid)).find((v) => v?.role === 'supervisor');
-  if (supervisor !== undefined) return `the ${supervisor.label} has no worker at the moment`;
+  if (supervisor !== undefined) return `${named(supervisor)} has no worker at the moment`;
   const roles = pythons.map((node) => verdicts.get(node.process.pid)?.label ?? '').slice(0, 4);
   return `no worker among ${String(pythons.length)} Python ${pythons.length === 1 ? 'process' : 'processes'} (${roles.join(', ')})`;
 }

@@ -44,6 +44,11 @@ export function judge(tree: ReadonlyMap<number, Node>, previous: Previous | null
   return verdicts;
 }
 
+/** "the uvicorn reloader 17", but "watchfiles 17", "main.py 17", "worker 17". */
+export function named(above: Verdict): string {
+  return / .* /.test(above.label) ? `the ${above.label}` : above.label;
+}
+
 function verdict(node: Node, role: Role, name: string, reason: string, more: Partial<Verdict> = {}): Verdict {
   const { pid } = node.process;
   return { role, reason, label: `${name} ${String(pid)}`, rank: RANK.plain, group: pid, crew: null, ...more };
@@ -98,8 +103,14 @@ function forkserver(node: Node, verdicts: Verdicts): Verdict {
   }
   const owner = server.parent === null ? undefined : verdicts.get(server.parent.process.pid);
   const reason = `forked by the multiprocessing forkserver ${String(server.process.pid)}`;
+  if (owner?.role === 'wrapper') return ofWrapper(node, owner);
   if (owner === undefined) return verdict(node, 'worker', 'forkserver child', reason, { group: server.process.pid });
-  return verdict(node, 'worker', 'forkserver child', `${reason} of ${owner.label}`, placed(owner));
+  return verdict(node, 'worker', 'forkserver child', `${reason} of ${named(owner)}`, placed(owner));
+}
+
+/** honcho and the like start each program from a process of their own. */
+function ofWrapper(node: Node, owner: Verdict): Verdict {
+  return verdict(node, 'wrapper', 'starter', `a process of ${named(owner)} that starts a program`);
 }
 
 function spawned(node: Node, above: Verdict | undefined): Verdict {
@@ -107,8 +118,7 @@ function spawned(node: Node, above: Verdict | undefined): Verdict {
     const reason = 'a multiprocessing child whose parent is gone or not of this target';
     return verdict(node, 'worker', 'multiprocessing child', reason, { rank: RANK.side });
   }
-  const reason =
-    above.role === 'worker' ? `a multiprocessing child of the worker ${above.label}` : `spawned by the ${above.label}`;
+  const reason = above.role === 'worker' ? `a multiprocessing child of ${named(above)}` : `spawned by ${named(above)}`;
   return verdict(node, 'worker', 'worker', reason, placed(above));
 }
 
@@ -118,11 +128,11 @@ function fork(node: Node, parent: Node, above: Verdict): Verdict | null {
   const titled = node.duty.is === 'worker' && node.duty.name !== parent.duty.name;
   if (forks) {
     const what = parent.duty.name.startsWith('celery') ? 'a pool child of' : 'forked by';
-    const reason = `${what} the ${above.label}${parent.duty.name.startsWith('celery') ? ': tasks run here' : ''}`;
+    const reason = `${what} ${named(above)}${parent.duty.name.startsWith('celery') ? ': tasks run here' : ''}`;
     if (node.duty.is === 'supervisor' && node.process.cmdline.length === 1 && node.duty.name !== parent.duty.name)
       return null;
     return titled && node.duty.is === 'worker' && node.duty.rank !== parent.duty.rank
-      ? verdict(node, 'worker', node.duty.name, `${node.duty.reason}, forked by the ${above.label}`, {
+      ? verdict(node, 'worker', node.duty.name, `${node.duty.reason}, forked by ${named(above)}`, {
           rank: node.duty.rank,
         })
       : verdict(node, 'worker', 'worker', reason, placed(above));
@@ -132,12 +142,12 @@ function fork(node: Node, parent: Node, above: Verdict): Verdict | null {
     return verdict(node, 'helper', 'fork', `just forked by ${above.label}, runs no program of its own yet`);
   }
   if (above.role === 'worker') {
-    return verdict(node, 'worker', 'worker', `forked by the worker ${above.label}`, {
+    return verdict(node, 'worker', 'worker', `forked by ${named(above)}`, {
       ...placed(above),
       rank: RANK.below,
     });
   }
-  return verdict(node, 'worker', 'worker', `forked by ${above.label}`, placed(above));
+  return verdict(node, 'worker', 'worker', `forked by ${named(above)}`, placed(above));
 }
 
 /** Rank and group of a supervisor's workers; what a worker starts for itself comes after it. */
@@ -150,9 +160,9 @@ function placed(above: Verdict): Partial<Verdict> {
 function under(own: Verdict, above: Verdict): Verdict {
   switch (above.role) {
     case 'supervisor':
-      return { ...own, ...placed(above), reason: `started by the ${above.label}`, rank: own.rank };
+      return { ...own, ...placed(above), reason: `started by ${named(above)}`, rank: own.rank };
     case 'worker':
-      return { ...own, rank: RANK.below, reason: `${own.reason} (started by the worker ${above.label})` };
+      return { ...own, rank: RANK.below, reason: `${own.reason} (started by ${named(above)})` };
     case 'wrapper':
       return { ...own, reason: `${own.reason} (under ${above.label})` };
     default:
@@ -167,7 +177,7 @@ function program(node: Node, name: string, above: Verdict | undefined, gone: Pre
   }
   const copy = above !== undefined && node.parent !== null && isCopy(node);
   if (copy && above.role === 'supervisor') {
-    return verdict(node, 'worker', 'worker', `the copy that the ${above.label} restarts`, placed(above));
+    return verdict(node, 'worker', 'worker', `the copy that ${named(above)} restarts`, placed(above));
   }
   const starts = startsWorkers(node);
   if (starts !== null && above?.role !== 'worker') return verdict(node, 'supervisor', name, starts);
