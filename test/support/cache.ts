@@ -2,10 +2,14 @@
  * The cache of what is expensive to make: one folder or file per key, made once, by one process at a time, and visible
  * only when it is whole.
  */
-import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { testbedDir } from './machine.ts';
+
+/** Nothing that the cache holds takes longer to make. */
+const LONGEST_WORK_MS = 30 * 60_000;
 
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
@@ -19,32 +23,52 @@ function alive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 
 /** Runs `work` while no other process (nor another call here) holds the lock of that name. A dead holder's lock is taken. */
 export async function locked<T>(name: string, work: () => Promise<T>): Promise<T> {
   const lock = join(testbedDir, `${name}.lock`);
+  const claim = `${lock}.${randomUUID()}`;
   await mkdir(dirname(lock), { recursive: true });
-  for (;;) {
-    try {
-      const handle = await open(lock, 'wx');
-      await handle.writeFile(String(process.pid));
-      await handle.close();
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const holder = Number(await readFile(lock, 'utf8').catch(() => '0'));
-      if (holder > 0 && !alive(holder)) await rm(lock, { force: true });
+  // Written first and then linked: a lock that can be seen always says whose it is.
+  await writeFile(claim, String(process.pid));
+  try {
+    while (!(await takes(claim, lock))) {
+      if (await abandoned(lock)) await rm(lock, { force: true });
       else await sleep(200);
     }
+  } finally {
+    await rm(claim, { force: true });
   }
   try {
     return await work();
   } finally {
     await rm(lock, { force: true });
   }
+}
+
+async function takes(claim: string, lock: string): Promise<boolean> {
+  try {
+    await link(claim, lock);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function abandoned(lock: string): Promise<boolean> {
+  const [holder, age] = await Promise.all([
+    readFile(lock, 'utf8').then(Number, () => undefined),
+    stat(lock).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    ),
+  ]);
+  // Its number may belong to another process by now, so age counts as well.
+  return holder !== undefined && (!alive(holder) || age > LONGEST_WORK_MS);
 }
 
 /**

@@ -51,7 +51,10 @@ async function mirror(): Promise<string> {
 export async function debianTree(suite: string, revision: number, packages: readonly string[]): Promise<string> {
   return cached(`debian-${suite}-${String(revision)}/root`, async (building) => {
     if (!isRoot || !isDebian)
-      throw new Lacking(`Debian ${suite}`, 'Run the tests as root on Debian, where debootstrap works.');
+      throw new Lacking(
+        `Python of Debian ${suite}`,
+        'Install Python 3.14 and 3.15 (`uv python install 3.14 3.15`) for what runs on this machine; the test images need root on Debian.',
+      );
     await aptInstall({ debootstrap: 'debootstrap', patchelf: 'patchelf' });
     const script = `/usr/share/debootstrap/scripts/${suite}`;
     // All current releases share one script; an older debootstrap merely does not know the newer names.

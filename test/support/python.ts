@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { cached } from './cache.ts';
 import { debianTree } from './debian.ts';
-import { which } from './machine.ts';
+import { isDebian, isRoot, which } from './machine.ts';
 import { attempt, run } from './run.ts';
 
 /** The versions that debugwand can enter. */
@@ -37,9 +37,16 @@ export async function forkyTree(): Promise<string> {
   return debianTree('forky', 1, packages);
 }
 
-/** Path of an interpreter of a version that debugwand can enter. */
+/** Path of an interpreter of a version that debugwand can enter: found here, else fetched. */
 export async function python(version: SupportedVersion): Promise<string> {
-  return (await find(version)) ?? join(await nativePythons(), 'bin', `python${version}`);
+  const found = await find(version);
+  if (found !== undefined) return found;
+  if (!(isRoot && isDebian) && which('uv') !== undefined) {
+    await run('uv', ['python', 'install', version]);
+    const installed = await find(version);
+    if (installed !== undefined) return installed;
+  }
+  return join(await nativePythons(), 'bin', `python${version}`);
 }
 
 /** The older interpreters that this machine has, one for each version. */
