@@ -3,7 +3,6 @@ import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { which } from './machine.ts';
 import { olderPythons, python, venvOf } from './python.ts';
 import { report, root, step } from './step.ts';
 
@@ -85,13 +84,23 @@ async function payloadTypes(): Promise<boolean> {
 async function payloadLint(): Promise<boolean> {
   const started = performance.now();
   try {
-    // Any Python can install ruff; one that is here already costs no download.
-    const interpreter = (await olderPythons()).at(-1)?.path ?? which('python3') ?? (await python('3.14'));
-    const ruff = join(await venvOf(interpreter, [RUFF]), 'bin/ruff');
+    const ruff = join(await ruffEnvironment(), 'bin/ruff');
     const linted = await step('payload lint', ruff, ['check', '--no-cache', 'payload']);
     return (await step('payload formatting', ruff, ['format', '--no-cache', '--check', 'payload'])) && linted;
   } catch (error) {
     report('payload lint', false, started, String(error));
     return false;
   }
+}
+
+/** Any Python can run ruff's installer, and one that is here costs no download; but not each can make an environment. */
+async function ruffEnvironment(): Promise<string> {
+  for (const { path } of (await olderPythons()).toReversed()) {
+    try {
+      return await venvOf(path, [RUFF]);
+    } catch {
+      // Debian's own Python, for one, has no venv unless a package more is installed.
+    }
+  }
+  return venvOf(await python('3.14'), [RUFF]);
 }
