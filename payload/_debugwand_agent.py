@@ -1,6 +1,6 @@
-"""Owns the agent's one loop: frames from and to the daemon, channels, watched processes, entered workers. What takes time
-(entering, running, unpacking, connecting) runs in threads that post their outcome back. When the daemon goes, however it
-goes, the agent releases every worker, closes every channel and leaves within 5 s, with nothing left behind.
+"""Owns the agent's one loop: frames from and to the daemon, channels, watched processes, entered workers. What takes
+time (entering, running, unpacking, connecting) runs in threads that post their outcome back. When the daemon goes,
+however it goes, the agent releases every worker, closes every channel and leaves within 5 s, with nothing left behind.
 Standard library only, Python 3.8 or later."""
 
 import os
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, cast
 
 import _debugwand_wire as wire
 from _debugwand_delivery import anonymous_file
@@ -34,7 +34,7 @@ _UPLOAD_BYTES = 256 << 20
 _STALL_SECONDS = 3.0  # so long may a reader on the target make all others wait
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     pass
 
 
@@ -58,7 +58,7 @@ class Agent:
         self._decoder = wire.Decoder()
         # poll, not epoll: standard input may be anything.
         self._selector = selectors.PollSelector()
-        self._tasks: "queue.SimpleQueue[Callable[[], None]]" = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake_read, self._wake_write = os.pipe()
         self._channels: Dict[int, Channel] = {}
         self._uploads: Dict[int, Upload] = {}
@@ -155,7 +155,7 @@ class Agent:
         for descriptor in self._watched:
             wanted[descriptor] = (selectors.EVENT_READ, None)
         for descriptor, key in list(self._selector.get_map().items()):
-            if wanted.get(descriptor) != (key.events, key.data):
+            if wanted.get(key.fd) != (key.events, key.data):
                 self._selector.unregister(descriptor)
         for descriptor, (mask, data) in wanted.items():
             if descriptor not in self._selector.get_map():
@@ -206,13 +206,14 @@ class Agent:
                 self._request(frame)
 
     def _request(self, message: Json) -> None:
-        ident, params = message.get("id"), message.get("params")
+        ident: object = message.get("id")
+        params: object = message.get("params")
         method = self._methods.get(str(message.get("method")))
         try:
             if method is None or not isinstance(params, dict):
-                raise BadRequest("no method %r with params" % str(message.get("method"))[:100])
-            method(ident, params)
-        except BadRequest as error:
+                raise BadRequestError("no method %r with params" % str(message.get("method"))[:100])
+            method(ident, cast(Json, params))
+        except BadRequestError as error:
             self._fail(ident, {"code": "bad-request", "message": str(error)})
         except EntryError as error:
             self._fail(ident, {"code": error.code, "message": error.message, "facts": error.facts})
@@ -237,11 +238,11 @@ class Agent:
 
         scope, stats_ms = params.get("scope"), number(params, "statsMs")
         if not isinstance(scope, dict):
-            raise BadRequest("watch wants a scope")
+            raise BadRequestError("watch wants a scope")
         try:
-            watcher = Watcher(scope, stats_ms / 1000)
+            watcher = Watcher(cast(Json, scope), stats_ms / 1000)
         except (ValueError, KeyError, TypeError) as error:
-            raise BadRequest("this scope cannot be watched: %s" % error) from None
+            raise BadRequestError("this scope cannot be watched: %s" % error) from None
         if self._watcher is not None:
             self._watcher.close()
         self._watcher = watcher
@@ -274,7 +275,7 @@ class Agent:
             self._reply(ident, known.result)
             return
         if key in self._entering:
-            raise BadRequest("process %d is being entered already" % request.pid)
+            raise BadRequestError("process %d is being entered already" % request.pid)
         options: Json = {"debugpy": text(params, "debugpy"), "holdAtStart": hold, "holdMs": _HOLD_AT_START_MS}
         avoid = self._debug_ports()
         self._entering.add(key)
@@ -297,18 +298,18 @@ class Agent:
         request = self._options(params, False, False)
         args = params.get("args")
         if not isinstance(args, list):
-            raise BadRequest("run wants args")
+            raise BadRequestError("run wants args")
         options: Json = {
             "source": text(params, "source"),
             "filename": text(params, "filename"),
-            "args": [str(arg) for arg in args],
+            "args": [str(arg) for arg in cast(List[object], args)],
         }
         label, avoid = number(params, "run"), self._debug_ports()
 
         def on_output(stream: str, said: str) -> None:
             event = {"event": "output", "run": label, "stream": stream, "text": said}
             self.post(lambda: self._send(event))
-            while self._out.bytes > 1 << 22 and not self._stopping.is_set():
+            while self._out.size > 1 << 22 and not self._stopping.is_set():
                 time.sleep(0.01)  # a script that prints faster than the daemon reads: let its socket fill
 
         def work() -> Callable[[], None]:
@@ -391,7 +392,7 @@ class Agent:
     def _dial(self, ident: object, params: Json) -> None:
         channel, port = number(params, "channel"), number(params, "port")
         if channel in self._channels or channel in self._uploads:
-            raise BadRequest("channel %d is taken" % channel)
+            raise BadRequestError("channel %d is taken" % channel)
         debugger = port in self._debug_ports()
 
         def work() -> Callable[[], None]:
@@ -454,7 +455,7 @@ class Agent:
         for session in list(self._sessions.values()):
             if session.released is not None and now >= session.deadline:
                 # Frozen, or a thread holds the GIL: our end of the socket closes, and it lets go when it can.
-                released, session.released = session.released, lambda _why: None
+                released, session.released = session.released, ignore
                 self._drop(session, "it did not answer")
                 released("process %d did not answer within %d s" % (session.pid, _RELEASE_SECONDS))
 
@@ -463,7 +464,7 @@ class Agent:
     def _upload(self, ident: object, params: Json) -> None:
         channel, key, size = number(params, "channel"), text(params, "key"), number(params, "size")
         if channel in self._channels or channel in self._uploads or not 0 < size <= _UPLOAD_BYTES:
-            raise BadRequest("channel %d cannot take %d bytes" % (channel, size))
+            raise BadRequestError("channel %d cannot take %d bytes" % (channel, size))
         descriptor = anonymous_file("debugwand-upload", b"")
         if descriptor is None:
             import tempfile
@@ -513,7 +514,7 @@ class Agent:
                 self._close_channel(channel, None)
         for session in list(self._sessions.values()):
             if session.released is None:
-                self._ask_release(session, lambda _why: None)
+                self._ask_release(session, ignore)
         while (self._sessions or self._channels or self._entering) and time.monotonic() < deadline:
             self._last_turn(min(0.1, deadline - time.monotonic()))
         if self._watcher is not None:
@@ -545,8 +546,12 @@ class Agent:
             self._tasks.get_nowait()()
         for session in list(self._sessions.values()):  # entered while we were leaving
             if session.released is None:
-                self._ask_release(session, lambda _why: None)
+                self._ask_release(session, ignore)
         self._deadlines(time.monotonic())
+
+
+def ignore(_why: Optional[str]) -> None:
+    """Nobody waits for this release."""
 
 
 def alive(session: Session) -> bool:
@@ -579,14 +584,14 @@ def internal(error: BaseException) -> Json:
 def number(params: Json, name: str) -> int:
     value = params.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -(2**53) < value < 2**53:
-        raise BadRequest("%s must be a number" % name)
+        raise BadRequestError("%s must be a number" % name)
     return int(value)
 
 
 def text(params: Json, name: str) -> str:
     value = params.get(name)
     if not isinstance(value, str):
-        raise BadRequest("%s must be a string" % name)
+        raise BadRequestError("%s must be a string" % name)
     return value
 
 

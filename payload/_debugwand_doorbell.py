@@ -1,13 +1,17 @@
-"""Owns the first step inside a worker. CPython's remote debugging runs this source in *some* thread of the worker, between
-two byte codes of the app, with the built-ins of the interrupted frame. So it imports nothing but built-in C modules,
-takes no lock of `threading`, never raises, never waits longer than it was told, and may be run any number of times.
-Must not know what the worker's package does. The agent appends the call of `_ring`. CPython 3.14 or later."""
+"""Owns the first step inside a worker. CPython's remote debugging runs this source in *some* thread of the worker,
+between two byte codes of the app, with the built-ins of the interrupted frame. So it imports nothing but built-in C
+modules, takes no lock of `threading`, never raises, never waits longer than told, and may be run any number of times.
+Must not know what the worker's package does. The agent appends the call of `ring`. CPython 3.14 or later."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict
 
 
-def _ring(settings):  # type: ignore[no-untyped-def]
+def ring(settings: "Dict[str, Any]") -> None:
     """settings: pid (own view of the process), address (abstract socket), token, hold (seconds, 0: never),
-    young (the process just started), otherAt, stdlibAt (time.monotonic() from which imports under way
-    do not count any more)."""
+    young (the process just started), otherAt, stdlibAt (time.monotonic() from which imports under way do not count
+    any more)."""
     import posix
     import sys
 
@@ -18,19 +22,20 @@ def _ring(settings):  # type: ignore[no-untyped-def]
     import _thread
     import time
 
-    state = sys.modules.setdefault("_debugwand_doorbell", type(sys)("_debugwand_doorbell"))
-    main = _thread._get_main_thread_ident()
+    state: Any = sys.modules.setdefault("_debugwand_doorbell", type(sys)("_debugwand_doorbell"))
+    main: int = getattr(_thread, "_get_main_thread_ident")()  # noqa: B009 - typeshed does not know it
     in_main = _thread.get_ident() == main
     # While the main thread imports a module of the standard library, others see it half made; while it imports anything
     # else, an import in another thread may meet it in a circle of import locks: then the main thread must be held.
     imports = ""
+    standard: Any = sys.stdlib_module_names  # type: ignore[attr-defined]
     frame = sys._current_frames().get(main)
     while frame is not None:
         code = frame.f_code
         if code.co_name == "_find_and_load" and code.co_filename == "<frozen importlib._bootstrap>":
             name = frame.f_locals.get("name")
             imports = imports or "other"
-            if type(name) is not str or name.partition(".")[0] in sys.stdlib_module_names:
+            if type(name) is not str or name.partition(".")[0] in standard:
                 imports = "stdlib"
                 break
         frame = frame.f_back
@@ -40,10 +45,10 @@ def _ring(settings):  # type: ignore[no-untyped-def]
     # A whole app may run inside an import statement, for ever: patience ends.
     now = time.monotonic()
     if imports == "stdlib":
-        here = now > settings["stdlibAt"]
+        here: bool = now > settings["stdlibAt"]
     else:
         here = imports == "" or (in_main and settings["hold"] > 0) or now > settings["otherAt"]
-    mark = "rung " + settings["token"]
+    mark: str = "rung " + settings["token"]
     ticket = object()
     if here and state.__dict__.setdefault(mark, ticket) is not ticket:
         return  # another thread was faster
@@ -70,7 +75,7 @@ def _ring(settings):  # type: ignore[no-untyped-def]
         sock.close()
         return
     if not hasattr(state, "flag"):
-        # Tells agents that a debug port may listen here on the loopback (see _debugwand_wake.py): for the process's life.
+        # For the process's life: tells agents that a debug port may listen on its loopback (_debugwand_wake.py).
         flag = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
         try:
             flag.bind("\0debugwand-inside-%d-%s" % (settings["pid"], settings["token"]))
@@ -79,67 +84,77 @@ def _ring(settings):  # type: ignore[no-untyped-def]
             flag.close()
     gate = _thread.allocate_lock()
     gate.acquire()
-    held = in_main and settings["hold"] > 0 and (settings["young"] or imports != "")
+    held: bool = in_main and settings["hold"] > 0 and (settings["young"] or imports != "")
 
-    def let_go():  # type: ignore[no-untyped-def]
+    def let_go() -> None:
         try:
             gate.release()
         except RuntimeError:
             pass  # was released before
 
-    def talk():  # type: ignore[no-untyped-def]
-        """In a thread of its own: takes the package over the socket and becomes it. No json: nothing may be imported
-        before the main thread is held or past its imports. The agent sends JSON that is Python too, but three names."""
-        failed = ""
+    def receive() -> "Dict[str, Any]":
+        """No json: nothing may be imported before the main thread is held or past its imports. The agent sends JSON
+        that is Python too, but for three names."""
+        received = b""
+        while not received.endswith(b"\n"):
+            chunk = sock.recv(1 << 20)
+            if not chunk or len(received) > 1 << 24:
+                raise EOFError
+            received += chunk
+        names: Dict[str, Any] = {"__builtins__": {}, "true": True, "false": False, "null": None}
+        return eval(received.decode(), names)
+
+    def become(message: "Dict[str, Any]") -> "Callable[[Any], None]":
+        """Makes the modules that were sent and gives what to call with a socket."""
+        for name, source in message["sources"].items():
+            if name not in sys.modules:
+                module = type(sys)(name)
+                module.__file__ = "<%s>" % name
+                sys.modules[name] = module
+                try:
+                    exec(compile(source, "<%s>" % name, "exec"), module.__dict__)
+                except BaseException:
+                    del sys.modules[name]
+                    raise
+        options = dict(message["options"], letGo=let_go, held=held)
+        modules: Dict[str, Any] = sys.modules  # type: ignore[assignment]
+        if message["op"] == "run":
+            return lambda talking: modules["_debugwand_run"].main(talking, options)
+        return lambda talking: modules["_debugwand_worker"].main(talking, message["op"], options)
+
+    def tell(talking: "Any", error: BaseException) -> None:
+        try:
+            import json
+            import traceback
+
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            said = "%s: %s" % (type(error).__name__, error)
+            event = {"event": "failed", "code": "failed", "message": said, "traceback": text}
+            talking.sendall(json.dumps(event).encode() + b"\n")
+        except BaseException:
+            pass
+
+    def talk() -> None:
+        """In a thread of its own: takes the package over the socket and becomes it."""
+        talking: Any = sock
         try:
             sock.settimeout(10.0)
-            received = b""
-            while not received.endswith(b"\n"):
-                chunk = sock.recv(1 << 20)
-                if not chunk or len(received) > 1 << 24:
-                    return
-                received += chunk
-            names = {"__builtins__": {}, "true": True, "false": False, "null": None}
-            message = eval(received.decode(), names)
+            work = become(receive())
             if held:
                 sock.sendall(b'{"event":"holding"}\n')
-            for name, source in message["sources"].items():
-                if name not in sys.modules:
-                    module = type(sys)(name)
-                    module.__file__ = "<%s>" % name
-                    sys.modules[name] = module
-                    try:
-                        exec(compile(source, "<%s>" % name, "exec"), module.__dict__)
-                    except BaseException:
-                        del sys.modules[name]
-                        raise
             import socket
 
             # The descriptor moves to the class that everybody expects.
-            talking = socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fileno=sock.detach())
+            talking = socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, sock.detach())
             talking.settimeout(None)
-            options = dict(message["options"], letGo=let_go, held=held)
-            if message["op"] == "run":
-                sys.modules["_debugwand_run"].main(talking, options)
-            else:
-                sys.modules["_debugwand_worker"].main(talking, message["op"], options)
+            work(talking)
+        except EOFError:
+            pass
         except BaseException as error:
-            failed = "%s: %s" % (type(error).__name__, error)
-            try:
-                import json
-                import traceback
-
-                text = {"event": "failed", "code": "failed", "message": failed, "traceback": traceback.format_exc()}
-                (sock if sock.fileno() >= 0 else talking).sendall(json.dumps(text).encode() + b"\n")
-            except BaseException:
-                pass
+            tell(talking, error)
         finally:
             let_go()
-            sock.close()
-            try:
-                talking.close()
-            except BaseException:
-                pass
+            talking.close()
 
     _thread.start_new_thread(talk, ())
     if held:
@@ -150,4 +165,4 @@ def _ring(settings):  # type: ignore[no-untyped-def]
             if isinstance(error, KeyboardInterrupt):
                 _thread.interrupt_main()
             elif isinstance(error, SystemExit):
-                _thread.interrupt_main(15)
+                _thread.interrupt_main(15)  # type: ignore[arg-type]

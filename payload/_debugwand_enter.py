@@ -9,11 +9,11 @@ import socket
 import struct
 import threading
 import time
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, cast
 
 import _debugwand_procfs as procfs
 from _debugwand_delivery import Delivery, ways
-from _debugwand_memory import EntryError, changed, credentials, gone
+from _debugwand_memory import EntryError, Fact, changed, credentials, gone
 from _debugwand_remote_exec import Runtime
 from _debugwand_wake import doors, knock
 
@@ -98,7 +98,7 @@ class Visitor:
             "stdlibAt": self._started + PATIENCE_STDLIB,
         }
         # A bare except: the interrupted frame's built-ins may lack even BaseException.
-        return ("%s\ntry:\n    _ring(%r)\nexcept:\n    pass\n" % (self._source, settings)).encode()
+        return ("%s\ntry:\n    ring(%r)\nexcept:\n    pass\n" % (self._source, settings)).encode()
 
     def _knock(self) -> Visit:
         request = self._request
@@ -277,9 +277,10 @@ class Visitor:
                 if not chunk:
                     break
                 raw += chunk
-            line = json.loads(raw)
-            if isinstance(line, dict) and line.get("token") == self._token and peer in (0, self._request.pid):
-                return Visit(sock, line, self._armed_after, time.monotonic() - self._started)
+            line: object = json.loads(raw)
+            said = cast(Dict[str, object], line) if isinstance(line, dict) else {}
+            if said.get("token") == self._token and peer in (0, self._request.pid):
+                return Visit(sock, said, self._armed_after, time.monotonic() - self._started)
         except (OSError, ValueError):
             pass
         sock.close()
@@ -300,7 +301,7 @@ class Visitor:
         for door in doors(self._request.pid, self._avoid):
             knock(door)
 
-    def _where(self) -> "Dict[str, str | int | bool | None]":
+    def _where(self) -> Dict[str, Fact]:
         stat = procfs.read_stat(self._request.pid)
         return {"wchan": wait_channel(self._request.pid), "state": stat.state if stat is not None else None}
 

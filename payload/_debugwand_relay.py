@@ -1,5 +1,6 @@
 """Owns channels: one TCP connection to the target's loopback each, with bounded buffers both ways.
-Must not know frames; the agent moves bytes between `Channel` and the daemon. Standard library only, Python 3.8 or later."""
+Must not know frames; the agent moves bytes between `Channel` and the daemon.
+Standard library only, Python 3.8 or later."""
 
 import socket
 from typing import Optional
@@ -9,7 +10,8 @@ HIGH_WATER = 1 << 20
 READ_BYTES = 65536
 
 _DISCONNECT = (
-    b'{"seq":1000000000,"type":"request","command":"disconnect","arguments":{"restart":false,"terminateDebuggee":false}}'
+    b'{"seq":1000000000,"type":"request","command":"disconnect",'
+    b'"arguments":{"restart":false,"terminateDebuggee":false}}'
 )
 # Seconds that debugpy gets to take a `disconnect`.
 FAREWELL = 1.0

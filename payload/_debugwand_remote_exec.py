@@ -221,7 +221,7 @@ class Runtime:
         )
 
     def main_interpreter(self) -> int:
-        """Address of the interpreter with id 0, 0 before there is one. New subinterpreters go to the head of the list."""
+        """Address of the interpreter with id 0; 0 before there is one. New ones go to the head of the list."""
         interpreter = self.memory.u64(self.address + self._offset(_INTERPRETERS_HEAD))
         for _ in range(1000):
             if interpreter == 0 or self.memory.u64(interpreter + self._offset(_INTERPRETER_ID)) == 0:

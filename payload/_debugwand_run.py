@@ -1,9 +1,9 @@
-"""Owns running a script of the user inside a worker (`wand inject`): in a thread of its own, so that a slow script never
-holds up the app; what that thread prints goes back over the socket, what the app prints goes where it always went.
+"""Owns running a script of the user inside a worker (`wand inject`): in a thread of its own, so that a slow script
+never holds up the app; what that thread prints goes back over the socket, what the app prints where it always went.
 Runs inside the worker. Standard library only, CPython 3.14 or later.
 
-The script sees a namespace of its own: `__name__` is "__main__", `__file__` its name, `args` its arguments (sys.argv is the
-app's, shared with all its threads, and stays as it is). The app's own `__main__` is one import away."""
+The script sees a namespace of its own: `__name__` is "__main__", `__file__` its name, `args` its arguments (sys.argv is
+the app's, shared with all its threads, and stays as it is). The app's own `__main__` is one import away."""
 
 import builtins
 import json
@@ -12,17 +12,22 @@ import sys
 import threading
 import traceback
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Dict, Iterable, Optional, Tuple
+
 _CHUNK = 8192
 
 
 class _Wire:
     """Writes lines to the agent; silent once it is gone."""
 
-    def __init__(self, sock):  # type: ignore[no-untyped-def]
+    def __init__(self, sock: "Any") -> None:
         self._sock = sock
         self._lock = threading.Lock()
 
-    def send(self, line):  # type: ignore[no-untyped-def]
+    def send(self, line: "Dict[str, object]") -> None:
         raw = json.dumps(line).encode("utf-8", "replace") + b"\n"
         with self._lock:
             try:
@@ -34,13 +39,13 @@ class _Wire:
 class _Split:
     """Stands in for sys.stdout or sys.stderr: what one thread writes goes to the agent, all else to the real one."""
 
-    def __init__(self, real, name, wire, thread):  # type: ignore[no-untyped-def]
+    def __init__(self, real: "Any", name: str, wire: _Wire, thread: int) -> None:
         self.__dict__.update(_real=real, _name=name, _wire=wire, _thread=thread, _held="")
 
-    def write(self, text):  # type: ignore[no-untyped-def]
+    def write(self, text: str) -> int:
         if threading.get_ident() != self._thread:
             return self._real.write(text)
-        if not isinstance(text, str):
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError("write() argument must be str, not %s" % type(text).__name__)
         held = self._held + text
         end = held.rfind("\n") + 1 if len(held) < _CHUNK else len(held)
@@ -49,44 +54,45 @@ class _Split:
             self._wire.send({"event": "output", "stream": self._name, "text": held[:end]})
         return len(text)
 
-    def writelines(self, lines):  # type: ignore[no-untyped-def]
+    def writelines(self, lines: "Iterable[str]") -> None:
         for line in lines:
             self.write(line)
 
-    def flush(self):  # type: ignore[no-untyped-def]
+    def flush(self) -> None:
         if threading.get_ident() != self._thread:
-            return self._real.flush()
+            self._real.flush()
+            return
         held = self._held
         self.__dict__["_held"] = ""
         if held:
             self._wire.send({"event": "output", "stream": self._name, "text": held})
-        return None
 
-    def __getattr__(self, name):  # type: ignore[no-untyped-def]
+    def __getattr__(self, name: str) -> "Any":
         return getattr(self._real, name)
 
-    def __setattr__(self, name, value):  # type: ignore[no-untyped-def]
+    def __setattr__(self, name: str, value: object) -> None:
         setattr(self._real, name, value)
 
 
-def main(sock, options):  # type: ignore[no-untyped-def]
+def main(sock: "Any", options: "Dict[str, Any]") -> None:
     """options: source, filename, args."""
-    thread = threading.current_thread()
+    thread: Any = threading.current_thread()
     thread.name = "debugwand-inject"
     # A debugger in this process must neither stop this thread nor stop the script with all others.
-    thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
-    thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+    thread.pydev_do_not_trace = True
+    thread.is_pydev_daemon_thread = True
     wire = _Wire(sock)
     ident = threading.get_ident()
     real = (sys.stdout, sys.stderr)
-    split = tuple(_Split(stream, name, wire, ident) for stream, name in zip(real, ("stdout", "stderr")))
-    sys.stdout, sys.stderr = split
+    split = (_Split(real[0], "stdout", wire, ident), _Split(real[1], "stderr", wire, ident))
+    streams: Any = sys
+    streams.stdout, streams.stderr = split
     source, filename = options["source"], options["filename"]
     # Tracebacks show the script's lines though its file is on the developer's machine.
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     code, exception = 0, None
     try:
-        space = {
+        space: Dict[str, object] = {
             "__name__": "__main__",
             "__file__": filename,
             "__builtins__": builtins,
@@ -104,13 +110,13 @@ def main(sock, options):  # type: ignore[no-untyped-def]
             stream.flush()
             stream.__dict__["_thread"] = 0  # thread numbers are used again, and somebody may have kept the stream
         # Whoever replaced them meanwhile (a test runner, a logger) keeps what they put there.
-        sys.stdout = real[0] if sys.stdout is split[0] else sys.stdout
-        sys.stderr = real[1] if sys.stderr is split[1] else sys.stderr
+        streams.stdout = real[0] if streams.stdout is split[0] else streams.stdout
+        streams.stderr = real[1] if streams.stderr is split[1] else streams.stderr
         linecache.cache.pop(filename, None)
         wire.send({"event": "done", "exit": code, "exception": exception})
 
 
-def _exit_status(code):  # type: ignore[no-untyped-def]
+def _exit_status(code: object) -> "Tuple[int, str]":
     """As the interpreter does it: nothing is 0, a number itself, anything else is printed and 1."""
     if code is None:
         return 0, ""
@@ -119,10 +125,10 @@ def _exit_status(code):  # type: ignore[no-untyped-def]
     return 1, str(code)
 
 
-def _text_of(error):  # type: ignore[no-untyped-def]
+def _text_of(error: BaseException) -> str:
     """The traceback from the script's first frame on, ours left out."""
     try:
-        trace = error.__traceback__
+        trace: Optional[TracebackType] = error.__traceback__
         while trace is not None and trace.tb_frame.f_code is main.__code__:
             trace = trace.tb_next
         return "".join(traceback.format_exception(type(error), error, trace))

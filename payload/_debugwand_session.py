@@ -1,4 +1,4 @@
-"""Owns the conversation with a worker that was entered: the lines of the in-worker protocol, from the order to `release`.
+"""Owns the talk with a worker that was entered: the lines of the in-worker protocol, from the order to `release`.
 Standard library only, Python 3.8 or later."""
 
 import json
@@ -7,7 +7,7 @@ import select
 import socket
 import threading
 import time
-from typing import Callable, Dict, List, Mapping, Optional, Set
+from typing import Callable, Dict, List, Mapping, Optional, Set, cast
 
 from _debugwand_enter import Request, Visit, Visitor
 from _debugwand_memory import EntryError
@@ -27,7 +27,7 @@ def closure(name: str, sources: Mapping[str, str]) -> Dict[str, str]:
         if one in found or one in above or one not in sources:
             return
         for other in _IMPORT.findall(sources[one]):
-            add(other, above + [one])
+            add(other, [*above, one])
         found[one] = sources[one]
 
     add(name, [])
@@ -59,11 +59,11 @@ class Lines:
         found: List[Json] = []
         for raw in whole:
             try:
-                line = json.loads(raw)
+                line: object = json.loads(raw)
             except ValueError:
                 continue
             if isinstance(line, dict):
-                found.append(line)
+                found.append(cast(Json, line))
         return found
 
     def wait(self, seconds: float) -> List[Json]:
@@ -160,7 +160,7 @@ def failure(line: Json) -> EntryError:
     )
 
 
-def run(
+def run(  # noqa: PLR0917
     request: Request,
     options: Json,
     sources: Mapping[str, str],

@@ -29,17 +29,16 @@ def doors(pid: int, avoid: Set[int]) -> List[Door]:
     if not inodes:
         return []
     unix = procfs.read_bytes("/proc/%d/net/unix" % pid, 8 << 20) or b""
-    entered = FLAG + b"%d-" % pid in unix or FLAG in unix and _inside_of(pid, unix)
+    entered = FLAG + b"%d-" % pid in unix or (FLAG in unix and _inside_of(pid, unix))
     low, high = _ephemeral_ports()
     found: List[Door] = []
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-        for host, port in _listening(procfs.read_bytes("/proc/%d/net/%s" % (pid, name), 8 << 20) or b"", family, inodes):
+        table = procfs.read_bytes("/proc/%d/net/%s" % (pid, name), 8 << 20) or b""
+        for host, port in _listening(table, family, inodes):
             loopback = host in ("127.0.0.1", "::1")
             if port in avoid or port == _DEBUGPY_PORT or (entered and loopback and low <= port <= high):
                 continue
-            if host == "0.0.0.0":
-                host = "127.0.0.1"
-            found.append(Door(family, (host if host != "::" else "::1", port)))
+            found.append(Door(family, ({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)))
     for line in unix.splitlines()[1:]:
         fields = line.split(None, 7)
         if len(fields) == 8 and int(fields[3], 16) & 0x10000 and int(fields[6]) in inodes:

@@ -1,11 +1,11 @@
-"""Owns the frames between daemon and agent (src/agent/protocol.ts): 4 bytes big-endian length of the rest, 1 byte kind, body.
+"""Owns the frames between daemon and agent (src/agent/protocol.ts): length of the rest (4 bytes), kind, body.
 Must not know what the messages mean. Standard library only, Python 3.8 or later."""
 
 import json
 import os
 import struct
 from collections import deque
-from typing import Deque, Dict, Iterator, Tuple, Union
+from typing import Deque, Dict, Iterator, Tuple, Union, cast
 
 Json = Dict[str, object]
 
@@ -59,10 +59,10 @@ class Decoder:
         if kind != MESSAGE:
             return BadFrame("a frame of kind %d" % kind)
         try:
-            message = json.loads(body)
+            message: object = json.loads(body)
         except (ValueError, RecursionError):
             return BadFrame("a message that is no JSON")
-        return message if isinstance(message, dict) else BadFrame("a message that is no object")
+        return cast(Json, message) if isinstance(message, dict) else BadFrame("a message that is no object")
 
 
 def encode_message(message: Json) -> bytes:
@@ -88,7 +88,7 @@ class Outlet:
         return bool(self._queue)
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         return self._bytes
 
     @property
