@@ -1,0 +1,63 @@
+// Owns the making of a target from its config. Providers are loaded when first needed: `wand status` pays for none of them.
+import type { DebugwandError } from '../lib/errors.ts';
+import type { TargetConfig } from '../core/types.ts';
+import type { FoundContainer } from './docker-list.ts';
+import type { Target } from './target.ts';
+
+export interface TargetContext {
+  readonly log: { info(text: string): void };
+  readonly projectRoot: string;
+  /** The command of a local target gets our own stdin, stdout and stderr (`wand watch -- COMMAND`). */
+  readonly inheritStdio: boolean;
+  /** Lines that the command of a local target prints; default: into the log. */
+  readonly onLine?: (stream: 'stdout' | 'stderr', line: string) => void;
+}
+
+/** Makes the target, and starts its command where it has one. Does not wait for its platform. */
+export async function createTarget(config: TargetConfig, context: TargetContext): Promise<Target> {
+  const { source } = config;
+  if (source.kind === 'docker') {
+    const { DockerTarget } = await import('./docker.ts');
+    return new DockerTarget(source);
+  }
+  const { LocalTarget } = await import('./local.ts');
+  const target = new LocalTarget(source, {
+    name: config.name,
+    inheritStdio: context.inheritStdio,
+    onLine:
+      context.onLine ??
+      ((_stream, line) => {
+        context.log.info(`${config.name} | ${line}`);
+      }),
+  });
+  await target.start();
+  return target;
+}
+
+/** Running containers, for `wand init`. @throws DebugwandError when no engine can be used */
+export async function listContainers(
+  signal: AbortSignal,
+  host: string | null = null,
+): Promise<readonly FoundContainer[]> {
+  const { listRunning } = await import('./docker-list.ts');
+  return listRunning(host, signal);
+}
+
+/**
+ * Null when the target's container exists (or it has none); else why not: `container-not-found` with near names, or what
+ * is wrong with the engine.
+ */
+export async function missingContainer(config: TargetConfig, signal: AbortSignal): Promise<DebugwandError | null> {
+  const { source } = config;
+  if (source.kind !== 'docker') return null;
+  const { checkContainer } = await import('./docker-list.ts');
+  const { asDebugwandError } = await import('../lib/errors.ts');
+  const selector = 'compose' in source ? { compose: source.compose } : { container: source.container };
+  try {
+    await checkContainer(selector, source.host ?? null, signal);
+    return null;
+  } catch (error) {
+    signal.throwIfAborted();
+    return asDebugwandError(error);
+  }
+}

@@ -1,0 +1,242 @@
+// Owns the command that wand starts itself: its start, end, restart, signals and output. Must not know Python.
+//
+// node:child_process and not execa: raw pipes, process groups and inherited terminals are all that is needed.
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { DebugwandError } from '../lib/errors.ts';
+import { descendantsOf, isAlive, startTimeOf } from './local-proc.ts';
+import type { CommandChild } from './target.ts';
+
+export interface CommandOptions {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** The command gets our own stdin, stdout and stderr, terminal included; else each line goes to `onLine`. */
+  readonly inheritStdio: boolean;
+  readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void;
+  /** Told of every start and end. */
+  readonly onChange: () => void;
+}
+
+export type CommandState =
+  | { readonly state: 'idle' }
+  | { readonly state: 'running'; readonly pid: number; readonly startTime: string }
+  | {
+      readonly state: 'ended';
+      readonly code: number | null;
+      readonly signal: NodeJS.Signals | null;
+      readonly at: number;
+    }
+  | { readonly state: 'failed'; readonly error: DebugwandError };
+
+type End = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+/** How long the command may take to stop by itself before it is killed, ms: all of wand has 2 s. */
+const STOP_MS = 1_200;
+/** A line longer than that is cut: the log is for people. */
+const MAX_LINE = 10_000;
+
+export class LocalCommand implements CommandChild {
+  readonly #options: CommandOptions;
+  #state: CommandState = { state: 'idle' };
+  #child: ChildProcess | null = null;
+  /** The run is being ended by us: neither news nor the end of `exited`, unless for good. */
+  #stopping = false;
+  #exited = Promise.withResolvers<End>();
+  #closed = false;
+
+  constructor(options: CommandOptions) {
+    this.#options = options;
+  }
+
+  get state(): CommandState {
+    return this.#state;
+  }
+
+  /** Resolves when the command ends by itself or for good, not when it is restarted meanwhile. Never rejects. */
+  get exited(): Promise<End> {
+    return this.#exited.promise;
+  }
+
+  /** Starts it. A command that cannot be started ends in the state `failed`. */
+  async start(): Promise<void> {
+    if (this.#closed || this.#state.state === 'running') return;
+    const wrapper = await deathWrapper();
+    // Looked at again: another start or the close may have come while we waited.
+    if (this.#closed || this.#isRunning()) return;
+    const { argv, cwd, inheritStdio } = this.#options;
+    const [program = '', ...args] = argv;
+    const missing = whyNotRunnable(program, cwd);
+    if (missing !== null) {
+      this.#end({ state: 'failed', error: missing }, { code: 127, signal: null });
+      return;
+    }
+    const [file = program, ...rest] = [...wrapper, program, ...args];
+    // With a terminal it stays in our foreground group, so that job control and Ctrl-C work as without wand; else it
+    // leads a group of its own, so that all of it can be signalled, and by us alone.
+    const detached = !(inheritStdio && process.stdin.isTTY);
+    const child = spawn(file, rest, {
+      cwd,
+      detached,
+      stdio: inheritStdio ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+      env: inheritStdio ? process.env : { PYTHONUNBUFFERED: '1', ...process.env },
+    });
+    this.#child = child;
+    child.once('error', (error) => {
+      if (child.pid === undefined)
+        this.#end({ state: 'failed', error: cannotStart(program, error) }, { code: 126, signal: null });
+    });
+    child.once('exit', (code, signal) => {
+      this.#end({ state: 'ended', code, signal, at: Date.now() }, { code, signal });
+    });
+    this.#forward(child, 'stdout');
+    this.#forward(child, 'stderr');
+    if (child.pid === undefined) return;
+    this.#state = { state: 'running', pid: child.pid, startTime: startTimeOf(child.pid) ?? '' };
+    this.#options.onChange();
+  }
+
+  /** Sends a signal to the command, and to its group where it has one of its own. */
+  signal(name: NodeJS.Signals): void {
+    const state = this.#state;
+    if (state.state !== 'running') return;
+    kill(this.#group(state.pid) ?? state.pid, name);
+  }
+
+  /** Ends the run that is going on, if any, and starts the next one. */
+  async restart(): Promise<void> {
+    if (this.#state.state !== 'running') this.#exited = Promise.withResolvers<End>();
+    await this.#stop();
+    await this.start();
+  }
+
+  /** Ends it for good. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#stop();
+    this.#exited.resolve(this.#state.state === 'ended' ? this.#state : { code: null, signal: null });
+  }
+
+  #isRunning(): boolean {
+    return this.#state.state === 'running';
+  }
+
+  #forward(child: ChildProcess, stream: 'stdout' | 'stderr'): void {
+    const readable = child[stream];
+    if (readable === null) return;
+    const lines = createInterface({ input: readable, crlfDelay: Infinity });
+    lines.on('line', (line) => {
+      this.#options.onLine(stream, line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}…` : line);
+    });
+    // readline hears an error of its input too, and must not throw it.
+    readable.on('error', () => undefined);
+    lines.on('error', () => undefined);
+  }
+
+  #end(state: CommandState, end: End): void {
+    this.#child = null;
+    this.#state = state;
+    if (!this.#stopping) this.#exited.resolve(end);
+    this.#options.onChange();
+  }
+
+  /** The process group as `kill` wants it, where the command leads one. */
+  #group(pid: number): number | null {
+    return this.#options.inheritStdio && process.stdin.isTTY ? null : -pid;
+  }
+
+  async #stop(): Promise<void> {
+    const state = this.#state;
+    const child = this.#child;
+    if (state.state !== 'running' || child === null) return;
+    this.#stopping = true;
+    try {
+      const group = this.#group(state.pid);
+      // Without a group of its own, what is below it is known only as long as it lives.
+      const tree = group === null ? descendantsOf(state.pid).map((pid) => ({ pid, startTime: startTimeOf(pid) })) : [];
+      const gone = new Promise<void>((done) => {
+        child.once('exit', () => {
+          done();
+        });
+      });
+      kill(group ?? state.pid, 'SIGTERM');
+      // A command that is stopped takes no signal but this one.
+      kill(group ?? state.pid, 'SIGCONT');
+      const timer = setTimeout(() => {
+        kill(group ?? state.pid, 'SIGKILL');
+      }, STOP_MS);
+      await gone;
+      clearTimeout(timer);
+      // What the command left behind. Its pid stays taken as long as its group has members: nobody else can be hit.
+      if (group !== null) kill(group, 'SIGKILL');
+      for (const { pid, startTime } of tree) if (isAlive(pid) && startTimeOf(pid) === startTime) kill(pid, 'SIGKILL');
+    } finally {
+      this.#stopping = false;
+    }
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone already.
+  }
+}
+
+/** Null when it can be run. As the shell looks: a path with a slash is relative to `cwd`, else PATH counts. */
+function whyNotRunnable(program: string, cwd: string): DebugwandError | null {
+  try {
+    if (!statSync(cwd).isDirectory()) throw new Error('no directory');
+  } catch {
+    return new DebugwandError({
+      code: 'command-not-found',
+      message: `\`${program}\` cannot be started: there is no directory ${cwd}`,
+      fix: 'create it, or move the config to the folder of the project',
+    });
+  }
+  const folders = program.includes('/')
+    ? [cwd]
+    : (process.env['PATH'] ?? '').split(delimiter).map((f) => resolve(cwd, f));
+  for (const folder of folders) {
+    try {
+      const path = resolve(folder, program);
+      accessSync(path, constants.X_OK);
+      if (statSync(path).isFile()) return null;
+    } catch {
+      // Not here.
+    }
+  }
+  return new DebugwandError({
+    code: 'command-not-found',
+    message: `the command \`${program}\` was not found`,
+    fix: program.includes('/')
+      ? `check the path: it is relative to ${cwd}`
+      : 'activate the virtual environment that has it, or write its path: `.venv/bin/uvicorn`',
+  });
+}
+
+function cannotStart(program: string, error: Error): DebugwandError {
+  return new DebugwandError({
+    code: 'command-failed',
+    message: `the command \`${program}\` cannot be started: ${error.message}`,
+    fix: 'run it by hand in the same folder, mend what it says, then `wand restart`',
+    cause: error,
+  });
+}
+
+let wrapperFound: Promise<readonly string[]> | null = null;
+
+/**
+ * Node cannot ask for PR_SET_PDEATHSIG; util-linux's setpriv can: with it the command is told to end even when wand is
+ * killed with -9. Where it is not to be had the command then stays, and only then.
+ */
+async function deathWrapper(): Promise<readonly string[]> {
+  wrapperFound ??= promisify(execFile)('setpriv', ['--pdeathsig', 'TERM', 'true'], { timeout: 2_000 }).then(
+    () => ['setpriv', '--pdeathsig', 'TERM'],
+    () => [],
+  );
+  return wrapperFound;
+}
