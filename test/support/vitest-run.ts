@@ -101,10 +101,14 @@ function countOf(json: string): Tally {
 
 async function vitest(args: readonly string[]): Promise<number> {
   const cli = join(root, 'node_modules/vitest/vitest.mjs');
-  const child = spawn(process.execPath, [cli, ...args, '--config', 'test/vitest.config.ts'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  const child = spawn(
+    process.execPath,
+    [cli, ...args, '--config', 'test/vitest.config.ts', process.stdout.isTTY ? '--color' : '--no-color'],
+    {
+      cwd: root,
+      stdio: 'inherit',
+    },
+  );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill(signal));
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }
