@@ -213,7 +213,7 @@ export function listForDebugpy(list: BreakpointList, ids: Ids): JsonObject | nul
 /** For each new breakpoint the old one that it is, if any: the same in all, else at the same place. */
 function keep(specs: readonly JsonObject[], before: Entry[]): (Entry | undefined)[] {
   const left = [...before];
-  const kept = new Array<Entry | undefined>(specs.length).fill(undefined);
+  const kept: (Entry | undefined)[] = specs.map(() => undefined);
   for (const key of [JSON.stringify, placeKey]) {
     specs.forEach((spec, at) => {
       if (kept[at] !== undefined) return;

@@ -116,7 +116,8 @@ function stopped(
   if (threadId !== null) upstream.stopped.add(threadId);
   core.stopReason = reason;
   const place = hit[0] === undefined ? null : editor.breakpoints.placeOf(hit[0]);
-  core.setStopped(place === null ? reason : `${place} (${reason})`);
+  // Until the editor asks for the stack, and thereby us: "stopped at a step".
+  core.setStopped(place === null ? `${/^[aeiou]/.test(reason) ? 'an' : 'a'} ${reason}` : `${place} (${reason})`);
 }
 
 /** `threadId`: the only one that runs; null: all do. */

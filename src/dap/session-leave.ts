@@ -74,7 +74,7 @@ function letGo(core: Core, terminateWorker: boolean): void {
 
 function settleAll(core: Core, editor: Editor, exceptKey: number | null): void {
   editor.held = [];
-  for (const key of [...editor.open.keys()]) {
+  for (const key of editor.open.keys()) {
     if (key !== exceptKey) core.fail(key, 'the debug session is ending');
   }
 }
