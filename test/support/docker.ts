@@ -86,7 +86,8 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
   const engine = engineAt(socketPath);
   let daemon: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    // A bridge of its own would collide with the first engine's; containers are reached by exec alone.
+    // In a network namespace of its own: `--bridge=none` removes docker0, which is the first engine's here. Containers
+    // are reached by exec alone.
     const apart = [
       '--shutdown-timeout=2',
       '--bridge=none',
@@ -94,7 +95,7 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
       '--ip-forward=false',
       '--ip-masq=false',
     ];
-    daemon = await spawnDockerd(socketPath, join(folder, 'data'), join(folder, 'exec'), apart);
+    daemon = await spawnDockerd(socketPath, join(folder, 'data'), join(folder, 'exec'), apart, ['unshare', '--net']);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = daemon;
@@ -132,6 +133,7 @@ async function spawnDockerd(
   data: string,
   exec: string,
   more: readonly string[],
+  before: readonly string[] = [],
 ): Promise<ChildProcess> {
   await mkdir(data, { recursive: true });
   await mkdir(exec, { recursive: true });
@@ -149,7 +151,8 @@ async function spawnDockerd(
     `${exec}.pid`,
     ...more,
   ];
-  const daemon = spawn('dockerd', args, { detached: true, stdio: ['ignore', log.fd, log.fd] });
+  const [file = '', ...rest] = [...before, 'dockerd', ...args];
+  const daemon = spawn(file, rest, { detached: true, stdio: ['ignore', log.fd, log.fd] });
   daemon.unref();
   await log.close();
   const deadline = Date.now() + START_TIMEOUT_MS;
