@@ -63,7 +63,7 @@ export async function debugpyState(): Promise<string> {
   if (pip !== null) return `${DEBUGPY_VERSION}, will be fetched with ${pip} when it is needed`;
   throw new DebugwandError({
     code: 'debugpy-unavailable',
-    message: `debugpy ${DEBUGPY_VERSION} is not on this machine, and there is no pip and no uv to fetch it`,
+    message: `debugpy ${DEBUGPY_VERSION} is not on this machine, and neither pip nor uv works here to fetch it`,
     fix: 'install pip (`python3 -m ensurepip`) or uv, or install debugwand from npm: the package has debugpy inside',
   });
 }

@@ -60,12 +60,10 @@ export function hasHash(bytes: Buffer, wheel: Wheel): boolean {
 }
 
 function download(wheel: Wheel, requirements: string, folder: string): string[] {
+  const how = ['--quiet', '--no-input', '--disable-pip-version-check', '--no-deps', '--only-binary', ':all:'];
   const fits = ['--python-version', wheel.python, '--implementation', wheel.implementation];
-  return [
-    ...['download', '--quiet', '--no-input', '--disable-pip-version-check', '--no-deps', '--only-binary', ':all:'],
-    ...[...fits, '--abi', wheel.abi, '--platform', wheel.platform],
-    ...['--require-hashes', '-r', requirements, '-d', folder],
-  ];
+  const what = ['--abi', wheel.abi, '--platform', wheel.platform, '--require-hashes', '-r', requirements];
+  return ['download', ...how, ...fits, ...what, '-d', folder];
 }
 
 function unavailable(failures: readonly string[]): DebugwandError {
