@@ -1,0 +1,97 @@
+// Owns what is worth a line of the log between one status report and the next. Pure.
+import type { StatusReport, TargetReport } from '../core/status.ts';
+import type { Level } from '../lib/log-line.ts';
+import { seconds } from './terminal.ts';
+
+/** `event` is for programs (`--json`), `text` for people. */
+export interface Transition {
+  readonly level: Level;
+  readonly event: 'target' | 'phase' | 'reattach' | 'editor' | 'stopped' | 'running' | 'removed' | 'config';
+  /** Null: about all of them. */
+  readonly target: string | null;
+  readonly text: string;
+  readonly data: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** In the order of the targets; empty when only figures changed. `before` null: the first report. */
+export function transitions(before: StatusReport | null, after: StatusReport): Transition[] {
+  const kept = new Set(after.targets.map(({ name }) => name));
+  const gone = (before?.targets ?? []).filter(({ name }) => !kept.has(name));
+  return [
+    ...configTransitions(before, after),
+    ...gone.map(({ name }) => line('info', 'removed', name, 'no longer in the config')),
+    ...after.targets.flatMap((target) =>
+      targetTransitions(
+        before?.targets.find(({ name }) => name === target.name),
+        target,
+      ),
+    ),
+  ];
+}
+
+function configTransitions(before: StatusReport | null, after: StatusReport): Transition[] {
+  const { configError } = after.daemon;
+  const was = before?.daemon.configError ?? null;
+  if (configError === null || configError.message === was?.message) return [];
+  const text = `the config on disk is not used, the last good one stays\n${configError.message}\nfix: ${configError.fix}`;
+  return [line('error', 'config', null, text, { code: configError.code })];
+}
+
+function targetTransitions(was: TargetReport | undefined, target: TargetReport): Transition[] {
+  const { name, phase, reattach, editor, stoppedAt } = target;
+  const found: Transition[] = [];
+  if (was === undefined) {
+    found.push(
+      line('info', 'target', name, `port ${String(target.port)}, ${sentence(target)}`, { port: target.port, phase }),
+    );
+    if (target.error !== null) found.push(errorLine(target));
+    return found;
+  }
+  const isBack = reattach.count > was.reattach.count && reattach.last !== null;
+  if (isBack && reattach.last !== null) {
+    const { ms, seenMs, reason } = reattach.last;
+    const worker = target.worker === null ? 'a worker' : `worker ${String(target.worker.pid)}`;
+    const text = `attached to ${worker} ${seconds(ms)} after its start (${reason})`;
+    found.push(line('info', 'reattach', name, text, { ms, seenMs, reason, pid: target.worker?.pid ?? null }));
+  }
+  if (target.error !== null && target.error.message !== was.error?.message) found.push(errorLine(target));
+  else if (!isBack && isNews(was, target)) found.push(line('info', 'phase', name, sentence(target), { phase }));
+  if (editor.connected !== was.editor.connected) {
+    const client = editor.client ?? was.editor.client ?? 'an editor';
+    const text = editor.connected ? `${client} attached` : `${client} left`;
+    found.push(line('info', 'editor', name, text, { connected: editor.connected }));
+  }
+  if (stoppedAt !== was.stoppedAt) {
+    if (stoppedAt !== null) found.push(line('info', 'stopped', name, `stopped at ${stoppedAt}`, { at: stoppedAt }));
+    else if (phase === 'attached') found.push(line('debug', 'running', name, 'runs again'));
+  }
+  return found;
+}
+
+/** Another phase, or another thing that is waited for; a number that counts is none. Stops have a line of their own. */
+function isNews(was: TargetReport, target: TargetReport): boolean {
+  if (target.phase === 'stopped' || (was.phase === 'stopped' && target.phase === 'attached')) return false;
+  if (was.phase !== target.phase) return true;
+  const withoutNumbers = (text: string): string => text.replace(/\d+/g, '#');
+  return target.phase === 'waiting' && withoutNumbers(was.message) !== withoutNumbers(target.message);
+}
+
+function sentence(target: TargetReport): string {
+  return `${target.phase}: ${target.message}`;
+}
+
+function errorLine(target: TargetReport): Transition {
+  const { error } = target;
+  const text = error === null ? '' : `${error.message}\nfix: ${error.fix}`;
+  return line('error', 'phase', target.name, text, { phase: target.phase, code: error?.code ?? null });
+}
+
+function line(
+  level: Level,
+  event: Transition['event'],
+  target: string | null,
+  text: string,
+  data: Transition['data'] = {},
+): Transition {
+  return { level, event, target, text, data };
+}

@@ -1,0 +1,90 @@
+// Owns what `wand watch` shows while it runs: one place for all three modes. Reports come in; each change becomes an
+// entry of the log, and what is logged (by anybody) is shown.
+import type { StatusReport } from '../core/status.ts';
+import type { TargetConfig } from '../core/types.ts';
+import type { LogEntry } from '../lib/log-line.ts';
+import type { FileLog } from '../lib/log.ts';
+import { LiveScreen } from './live.ts';
+import { Notifier } from './notify.ts';
+import { jsonLine, plainLine } from './plain.ts';
+import { outputStyle, type UiMode } from './style.ts';
+import { type Transition, transitions } from './transitions.ts';
+
+export type { UiMode } from './style.ts';
+
+export interface UiOptions {
+  readonly log: FileLog;
+  /** False: no notification, whatever the config says. */
+  readonly notify: boolean;
+  readonly targetConfig: (name: string) => TargetConfig | undefined;
+  readonly onQuit: () => void;
+  /** `r`, once for each target. */
+  readonly onRestart: (target: string) => void;
+  /** `u`: look at containers and processes now. */
+  readonly onRefresh?: () => void;
+}
+
+export interface Ui {
+  update(report: StatusReport): void;
+  /** Gives the terminal back. Safe to call twice. */
+  close(): void;
+}
+
+export function createUi(mode: UiMode, options: UiOptions): Ui {
+  const { stdin, stdout, env } = process;
+  let last: StatusReport | null = null;
+  let current: Transition | null = null;
+  // Who reads our output may leave (`wand watch | head`): the daemon goes on.
+  const ignore = (): void => undefined;
+  stdout.on('error', ignore);
+  const screen =
+    mode === 'live'
+      ? new LiveScreen({
+          keyboard: stdin,
+          terminal: stdout,
+          env,
+          onQuit: options.onQuit,
+          onRefresh: options.onRefresh ?? ignore,
+          onRestart: () => {
+            for (const { name } of last?.targets ?? []) options.onRestart(name);
+          },
+          signal: (name) => {
+            process.kill(process.pid, name);
+          },
+        })
+      : null;
+  const notifier = new Notifier({
+    env,
+    enabled: (name) => options.notify && options.targetConfig(name)?.notify === true,
+    onFailure: (why) => {
+      options.log.debug(why);
+    },
+  });
+  const show = (entry: LogEntry): void => {
+    if (mode === 'json') stdout.write(`${jsonLine(entry, current)}\n`);
+    else if (entry.level === 'debug') return;
+    else if (screen === null) stdout.write(`${plainLine(entry, outputStyle(stdout, env))}\n`);
+    else screen.print(plainLine(entry, outputStyle(stdout, env)));
+  };
+  const unlisten = options.log.listen(show);
+  return {
+    update(report) {
+      const news = transitions(last, report);
+      last = report;
+      for (const transition of news) {
+        current = transition;
+        options.log[transition.level](
+          transition.target === null ? transition.text : `${transition.target}: ${transition.text}`,
+        );
+      }
+      current = null;
+      screen?.update(report);
+      notifier.update(report);
+    },
+    close() {
+      unlisten();
+      notifier.close();
+      screen?.close();
+    },
+  };
+}
