@@ -127,7 +127,7 @@ export class EditorPort {
     this.#feed({ type: 'close' });
     if (this.#timer !== null) clearTimeout(this.#timer);
     const upstreams = [...this.#upstreams.values()];
-    for (const upstream of upstreams) upstream.release(false);
+    for (const upstream of upstreams) upstream.release('disconnect');
     for (const connection of this.#connections) connection.finish(GOODBYE_MS);
     await Promise.all([...upstreams.map((upstream) => upstream.closed), this.#unbind()]);
   }
@@ -273,7 +273,7 @@ export class EditorPort {
           this.#open(output.epoch, output.generation);
           break;
         case 'close-upstream':
-          this.#upstreams.get(output.epoch)?.release(output.terminate);
+          this.#upstreams.get(output.epoch)?.release(output.how);
           break;
         case 'end-editor':
           this.#holder = null;

@@ -23,6 +23,7 @@ export function connectWorker(core: Core): void {
     epoch: core.epoch,
     worker,
     phase: 'opening',
+    openedAt: core.now,
     seq: 0,
     pending: new Map(),
     capabilities: ASSUMED,

@@ -54,6 +54,7 @@ export interface Upstream {
   /** `configuring`: it takes breakpoints; `starting`: everything is sent; `ready`: all is answered, the editor does not
    * know of it yet; `live`. */
   phase: 'opening' | 'attaching' | 'configuring' | 'starting' | 'ready' | 'live';
+  readonly openedAt: number;
   seq: number;
   readonly pending: Map<number, Pending>;
   capabilities: KnownCapabilities;

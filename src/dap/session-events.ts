@@ -10,10 +10,8 @@ const MAX_HELD_BYTES = 1024 * 1024;
 /** Once the threads run again, pydevd may have forgotten what it was asked about them. */
 const FORGOTTEN_AFTER_MS = 5000;
 
-/** Events about debugpy's own connections. `terminated` also comes late, on the connection after the one it ended:
- * whether a worker is gone is known from its process and its socket. */
+/** Events about debugpy's own connections, and ends that are not the session's. */
 const SWALLOWED: ReadonlySet<string> = new Set([
-  'terminated',
   'exited',
   'capabilities',
   'debugpySockets',

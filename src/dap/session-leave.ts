@@ -69,7 +69,7 @@ function letGo(core: Core, terminateWorker: boolean): void {
   if (upstream === null) return;
   core.upstream = null;
   core.closing = upstream.epoch;
-  core.out.push({ type: 'close-upstream', epoch: upstream.epoch, terminate: terminateWorker });
+  core.out.push({ type: 'close-upstream', epoch: upstream.epoch, how: terminateWorker ? 'terminate' : 'disconnect' });
 }
 
 function settleAll(core: Core, editor: Editor, exceptKey: number | null): void {

@@ -9,13 +9,16 @@ import { startWaiting } from './session-waiting.ts';
 /** VS Code handles `continued` late: a thread that ends in the same batch leaves its stop on the screen. */
 const EXIT_AFTER_STOP_MS = 100;
 /** A socket ends before anyone can say that the process did: so long we wait to hear the reason. */
-const VERDICT_MS = 100;
+export const VERDICT_MS = 100;
+/** A process that says goodbye takes a while to end. */
+const GOODBYE_VERDICT_MS = 1000;
+const TRUSTED_AFTER_MS = 1000;
 
 /**
- * The worker of the present connection is gone. `reason` null: only its connection is, so far. `forGood`: do not wait to
- * hear more.
+ * The worker of the present connection is gone. `reason` null: only its connection is, so far, and for `verdictMs` the
+ * reason is waited for.
  */
-export function lose(core: Core, reason: LossReason | null, why: string, forGood = false): void {
+export function lose(core: Core, reason: LossReason | null, why: string, verdictMs: number): void {
   const { upstream, editor } = core;
   if (upstream === null) return;
   core.upstream = null;
@@ -44,16 +47,26 @@ export function lose(core: Core, reason: LossReason | null, why: string, forGood
     exitTold: false,
     text: reason?.text ?? null,
     why,
-    verdictAt: core.now + (forGood ? 0 : VERDICT_MS),
+    verdictAt: core.now + verdictMs,
   };
   tickLoss(core);
+}
+
+/**
+ * debugpy says that it ends. At its exit pydevd waits half a second for the other side to hang up, and the reload with it.
+ * But it also says so late, on the connection after the one that it was about: a young connection is not believed.
+ */
+export function goodbye(core: Core, upstream: Upstream): void {
+  if (core.now < upstream.openedAt + TRUSTED_AFTER_MS) return;
+  core.out.push({ type: 'close-upstream', epoch: upstream.epoch, how: 'hang-up' });
+  lose(core, null, 'debugpy said goodbye', GOODBYE_VERDICT_MS);
 }
 
 /** A worker that the session was told of is gone. */
 export function workerDown(core: Core, generation: number, reason: LossReason): void {
   if (core.upstream?.worker.generation === generation) {
-    core.out.push({ type: 'close-upstream', epoch: core.upstream.epoch, terminate: false });
-    return lose(core, reason, reason.text);
+    core.out.push({ type: 'close-upstream', epoch: core.upstream.epoch, how: 'disconnect' });
+    return lose(core, reason, reason.text, 0);
   }
   if (core.loss?.generation === generation && core.loss.text === null) {
     core.loss.text = reason.text;

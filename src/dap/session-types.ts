@@ -56,6 +56,10 @@ export type SessionInput =
   /** The port closes: the editor is told so. */
   | { readonly type: 'close' };
 
+/** `disconnect` lets the app run on, `terminate` ends it; both wait a moment for debugpy's answer. `hang-up`: debugpy has
+ * said goodbye itself and waits for the end of the connection. */
+export type Goodbye = 'disconnect' | 'terminate' | 'hang-up';
+
 /** What the rest of the daemon learns. */
 export type SessionEvent =
   | { readonly type: 'editor'; readonly connected: boolean; readonly client: string | null }
@@ -72,8 +76,8 @@ export type SessionOutput =
   | { readonly type: 'to-upstream'; readonly epoch: number; readonly seq: number; readonly request: UpstreamRequest }
   /** Connect to the worker; answered by `upstream-open` or `upstream-closed`. */
   | { readonly type: 'open'; readonly epoch: number; readonly generation: number }
-  /** Send `disconnect`, give it a moment, close; answered by `upstream-closed`. Its messages are no news any more. */
-  | { readonly type: 'close-upstream'; readonly epoch: number; readonly terminate: boolean }
+  /** Close; answered by `upstream-closed`. Its messages are no news any more. */
+  | { readonly type: 'close-upstream'; readonly epoch: number; readonly how: Goodbye }
   | { readonly type: 'end-editor' }
   | { readonly type: 'event'; readonly event: SessionEvent };
 

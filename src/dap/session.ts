@@ -13,7 +13,7 @@ import {
 } from './session-configure.ts';
 import { requestAnswered, upstreamEvent } from './session-events.ts';
 import { closeSession, editorGone, endEditor } from './session-leave.ts';
-import { failedResponse, lose, lossDeadline, tickLoss, workerDown } from './session-loss.ts';
+import { failedResponse, goodbye, lose, lossDeadline, tickLoss, VERDICT_MS, workerDown } from './session-loss.ts';
 import type { DapRequest, DapResponse, Incoming } from './messages.ts';
 import { editorRequest, initializeRequest } from './session-requests.ts';
 import type { SessionInput, SessionOptions, SessionOutput, SessionReport, WorkerFacts } from './session-types.ts';
@@ -95,7 +95,7 @@ export class Session {
           core.closing = null;
           if (core.editor?.phase === 'leaving') endEditor(core, core.editor);
         } else if (core.upstream?.epoch === input.epoch) {
-          lose(core, null, input.why);
+          lose(core, null, input.why, VERDICT_MS);
         }
         return;
       case 'tick':
@@ -126,9 +126,9 @@ export class Session {
     const before = core.upstream;
     if (before?.worker.generation === worker.generation) return;
     if (before !== null) {
-      core.out.push({ type: 'close-upstream', epoch: before.epoch, terminate: false });
+      core.out.push({ type: 'close-upstream', epoch: before.epoch, how: 'disconnect' });
       const text = `${before.worker.name} gave way to ${worker.name}`;
-      lose(core, { text }, text);
+      lose(core, { text }, text, 0);
     }
     if (core.loss !== null && core.loss.generation !== worker.generation)
       core.loss.text ??= `${core.loss.name} is gone`;
@@ -141,6 +141,7 @@ export class Session {
     switch (message.type) {
       case 'event':
         if (message.event === 'initialized') configure(core, editor, upstream);
+        else if (message.event === 'terminated') goodbye(core, upstream);
         else upstreamEvent(core, editor, upstream, message);
         return;
       case 'response':
@@ -203,8 +204,8 @@ export class Session {
   /** The worker is there, but not to be debugged: others decide what now. */
   #giveUp(upstream: Upstream, why: string): void {
     const core = this.#core;
-    core.out.push({ type: 'close-upstream', epoch: upstream.epoch, terminate: false });
-    lose(core, null, why, true);
+    core.out.push({ type: 'close-upstream', epoch: upstream.epoch, how: 'disconnect' });
+    lose(core, null, why, 0);
   }
 
   #tick(): void {

@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../lib/errors.ts';
 import { encodeFrame, FrameDecoder, MAX_BODY_BYTES, type Frame } from './framing.ts';
+import type { Goodbye } from './session-types.ts';
 import { parseMessage, requestSeqOf, type Incoming } from './messages.ts';
 
 /** How long the worker may take to be reached. */
@@ -95,13 +96,13 @@ export class UpstreamConnection {
 
   /**
    * Lets the worker go: `disconnect`, a moment for its answer, then the end. Dropping the connection alone would leave a
-   * stopped app stopped. Nothing is reported any more but `closed`.
+   * stopped app stopped, unless debugpy ends itself. Nothing is reported any more but `closed`.
    */
-  release(terminate: boolean): void {
+  release(how: Goodbye): void {
     if (this.#releasing || this.#ended) return;
     this.#releasing = true;
     const stream = this.#stream;
-    if (stream === null || !stream.writable) {
+    if (stream === null || !stream.writable || how === 'hang-up') {
       this.#abort.abort();
       this.#end('released');
       return;
@@ -109,7 +110,7 @@ export class UpstreamConnection {
     stream.resume();
     this.#disconnectSeq = this.#seq + 1;
     const request = { seq: this.#disconnectSeq, type: 'request', command: 'disconnect' };
-    stream.write(encodeFrame(JSON.stringify({ ...request, arguments: { terminateDebuggee: terminate } })));
+    stream.write(encodeFrame(JSON.stringify({ ...request, arguments: { terminateDebuggee: how === 'terminate' } })));
     setTimeout(() => this.#hangUp(), RELEASE_MS).unref();
   }
 

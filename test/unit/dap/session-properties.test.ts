@@ -76,10 +76,19 @@ class Play {
   readonly seen = new Map<number, number>();
   readonly #asked = new Set<number>();
   #generation = 0;
+  #lost = false;
+  #vanished = false;
   #checked = 0;
 
-  run(steps: readonly Step[]): void {
-    this.stage.editor('initialize', { supportsProgressReporting: true });
+  run(steps: readonly Step[], attached: boolean): void {
+    if (attached) {
+      // Half of the plays begin where the interesting things happen.
+      this.#step({ do: 'up' });
+      this.stage.attach();
+      this.#check();
+    } else {
+      this.stage.editor('initialize', { supportsProgressReporting: true });
+    }
     for (const one of steps) {
       this.#step(one);
       this.#check();
@@ -96,15 +105,20 @@ class Play {
       case 'about': {
         const ids = [...this.seen.keys()];
         const threadId = ids[one.pick % Math.max(1, ids.length)];
-        if (threadId !== undefined && stage.session.editor !== null) stage.editor('stackTrace', { threadId });
+        if (threadId === undefined || stage.session.editor === null) return;
+        const before = stage.asked.length;
+        stage.editor('stackTrace', { threadId });
+        if (this.seen.get(threadId) !== stage.epoch) expect(stage.asked).toHaveLength(before);
         return;
       }
       case 'up':
         this.#generation += 1;
         return stage.up(this.#generation);
       case 'down':
+        this.#lost = true;
         return stage.down(this.#generation);
       case 'cut':
+        this.#lost = true;
         return stage.cut();
       case 'stop':
         return stage.stop(1);
@@ -125,6 +139,7 @@ class Play {
         return;
       }
       case 'gone':
+        this.#vanished = true;
         return stage.feed({ type: 'editor-gone' });
       case 'answer': {
         const asked = stage.asked.at(-1 - one.pick);
@@ -142,6 +157,14 @@ class Play {
 
   #check(): void {
     const { stage } = this;
+    if (this.#lost) {
+      // No debugpy can answer any more: nothing may be left open but the end of the editor's own start.
+      const open = [...stage.sent].filter(([seq]) => !stage.answers.has(seq)).map(([, command]) => command);
+      expect(open.filter((command) => command !== 'attach' && command !== 'disconnect')).toEqual(
+        this.#vanished ? expect.anything() : [],
+      );
+      this.#lost = false;
+    }
     for (const [seq, all] of stage.answers)
       if (all.length > 1) throw new Error(`${String(all.length)} responses to ${String(stage.sent.get(seq))}`);
     for (const { name, body } of stage.bodies.slice(this.#checked)) {
@@ -163,9 +186,10 @@ class Play {
 describe('whatever happens', () => {
   it('gives each request exactly one response, and ids stay with their worker', { timeout: 60_000 }, () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 80 }), fc.boolean(), fc.boolean(), (steps, attached, muted) => {
         const play = new Play();
-        play.run(steps);
+        play.stage.auto = !muted;
+        play.run(steps, attached);
         const { stage } = play;
         // The editor leaves: whatever is open now is answered at the latest.
         const vanished = steps.some((one) => one.do === 'gone');

@@ -382,7 +382,6 @@ describe('A. the worker dies while it runs', () => {
   it('ends the threads, keeps the session, says why', () => {
     const stage = live();
     const mark = stage.mark();
-    stage.event('terminated');
     stage.event('exited', { exitCode: 1 });
     stage.cut();
     stage.down(1);
@@ -503,6 +502,28 @@ describe('A. the worker dies while it runs', () => {
     const mark = stage.mark();
     stage.event('thread', { reason: 'started', threadId: 9 });
     expect(stage.since(mark)).toEqual(['thread started 9']);
+  });
+
+  it('hangs up when debugpy says goodbye, so that the app can end, and waits for the reason', () => {
+    const stage = live();
+    stage.event('terminated');
+    expect(stage.closing).toEqual([]);
+    stage.pass(1000);
+    const mark = stage.mark();
+    stage.event('terminated');
+    expect(stage.closing).toEqual([1]);
+    stage.pass(900);
+    stage.down(1);
+    expect(stage.since(mark)).toEqual([
+      'thread exited 1',
+      'thread exited 2',
+      'output: worker 1 exited, waiting for the next one',
+    ]);
+    const silent = live();
+    silent.pass(1000);
+    silent.event('terminated');
+    silent.pass(1000);
+    expect(silent.events).toContainEqual({ type: 'upstream-lost', generation: 1, why: 'debugpy said goodbye' });
   });
 
   it('removes the modules of the worker', () => {
@@ -792,7 +813,7 @@ describe('leaving', () => {
     [false, { terminateDebuggee: true }, false],
     [true, { terminateDebuggee: true }, true],
     [true, {}, false],
-  ])('ends the app only if the config (%s) and the editor (%j) say so', (terminateOnDisconnect, args, terminate) => {
+  ])('ends the app only if the config (%s) and the editor (%j) say so', (terminateOnDisconnect, args, ends) => {
     const stage = new Stage({ terminateOnDisconnect });
     stage.up(1);
     stage.attach();
@@ -801,7 +822,7 @@ describe('leaving', () => {
       { type: 'editor-request', request: { type: 'request', seq: 90, command: 'disconnect', arguments: args } },
       stage.now,
     );
-    expect(outputs).toContainEqual({ type: 'close-upstream', epoch: 1, terminate });
+    expect(outputs).toContainEqual({ type: 'close-upstream', epoch: 1, how: ends ? 'terminate' : 'disconnect' });
   });
 
   it.each([
