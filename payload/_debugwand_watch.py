@@ -205,6 +205,9 @@ class Watcher:
         if tries < _TRIES and stat.forked and self._shares_memory(stat):
             self._pending[pid] = (now + 0.001, tries + 1)
             return
+        if stat.ppid in self._pending and tries < _TRIES:
+            self._pending[pid] = (now + 0.001, tries + 1)  # whether it belongs depends on its parent
+            return
         self._admit(stat, now, tries)
 
     def _shares_memory(self, stat: procfs.Stat) -> bool:
@@ -234,6 +237,12 @@ class Watcher:
         if age < _LOOKS[-1]:
             self._plan_look(stat, now + _LOOKS[0], 0)
         self._dirty = True
+        if self._scope.kind != "namespace" and self._children.available:
+            # Children that came while we did not know yet that their parent belongs.
+            for pid in self._children.read(stat.pid, True):
+                if pid not in self._procs and pid not in self._pending and not self._scope.is_ours(pid):
+                    self._consider(pid, now)
+            self._children.forget(stat.pid)
 
     def _plan_look(self, stat: procfs.Stat, due: float, index: int) -> None:
         # A handful at a time: sorting is cheaper than it looks.

@@ -1,5 +1,6 @@
 // Owns the answer to "which process is the worker?": roles with reasons, and the choice. Pure. The parts: classify/
-// command.ts (command lines), tools.ts (what is known of tools), tree.ts (shape), roles.ts (rules), choose.ts (choice).
+// command.ts (command lines), tools.ts (what is known of tools), tree.ts (shape), roles.ts and children.ts
+// (rules), verdict.ts (their outcome), choose.ts (choice).
 import { choose } from './classify/choose.ts';
 import { judge, type Previous } from './classify/roles.ts';
 import { treeOf } from './classify/tree.ts';

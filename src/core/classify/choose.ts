@@ -1,7 +1,8 @@
 // Owns the choice of the one worker to debug. Pure; the roles are given.
 import type { ProcessChoice, ProcessInfo } from '../types.ts';
-import { named, type Previous, type Verdict, type Verdicts } from './roles.ts';
+import type { Previous } from './roles.ts';
 import { descendants, type Node } from './tree.ts';
+import { named, type Verdict, type Verdicts } from './verdict.ts';
 
 export interface Choice {
   readonly pid: number | null;
@@ -19,16 +20,17 @@ interface Candidate {
 type Tree = ReadonlyMap<number, Node>;
 
 /** Starts further apart than this are two generations of equal workers. */
-const GENERATION_GAP_MS = 2_000;
+const GENERATION_GAP_MS = 1_000;
 /** gunicorn's default graceful_timeout is 30 s: so long the old generation may overlap with the new one. */
 const OVERLAP_MS = 40_000;
 
 export function choose(tree: Tree, verdicts: Verdicts, choice: ProcessChoice, previous: Previous | null): Choice {
   const candidates = candidatesOf(tree, verdicts);
   if (choice === 'auto') {
-    return candidates.length === 0
-      ? { pid: null, why: whyNone(tree, verdicts) }
-      : pick(candidates, verdicts, previous, 'override with process:');
+    if (candidates.length === 0) return { pid: null, why: whyNone(tree, verdicts) };
+    const awaited = awaitedSupervisor(tree, verdicts, candidates, previous);
+    if (awaited !== null) return { pid: null, why: `${named(awaited)} has no worker at the moment` };
+    return pick(candidates, verdicts, previous, 'override with process:');
   }
   if ('pid' in choice) return byPid(tree, verdicts, choice.pid);
   return byMatch(tree, verdicts, candidates, choice.match, previous);
@@ -40,9 +42,12 @@ function candidatesOf(tree: Tree, verdicts: Verdicts): Candidate[] {
     const { process } = node;
     const verdict = verdicts.get(process.pid);
     if (verdict?.role !== 'worker' || process.python === null) continue;
-    const { remoteDebug } = process.python;
-    const closed = remoteDebug === 'off' || remoteDebug === 'unsupported' ? 100 : 0;
-    found.push({ node, process, verdict, score: closed + (isVisitor(tree, node) ? 10 : 0) + verdict.rank });
+    found.push({
+      node,
+      process,
+      verdict,
+      score: (isClosed(process) ? 100 : 0) + (isVisitor(tree, node) ? 10 : 0) + verdict.rank,
+    });
   }
   return found;
 }
@@ -55,15 +60,44 @@ function isVisitor(tree: Tree, node: Node): boolean {
   return top.process.ppid === 0 && top.process.pid !== 1 && tree.has(1);
 }
 
+/**
+ * While a server restarts its worker, nothing else is chosen in its place: not the clock process beside the site, and not
+ * the worker of a second server. It is the supervisor of the last worker, or one whose workers matter more than all there are.
+ */
+function awaitedSupervisor(
+  tree: Tree,
+  verdicts: Verdicts,
+  candidates: readonly Candidate[],
+  previous: Previous | null,
+): Verdict | null {
+  const best = Math.min(...candidates.map((c) => c.score));
+  if (candidates.some((c) => isSame(c.process, previous) && c.score === best)) return null;
+  for (const node of tree.values()) {
+    const verdict = verdicts.get(node.process.pid);
+    if (verdict?.role !== 'supervisor' || isClosed(node.process) || isVisitor(tree, node)) continue;
+    if (descendants(node).some((below) => isWorker(verdicts, below))) continue;
+    if (verdict.rank < best || (verdict.rank === best && node.process.pid === previous?.ppid)) return verdict;
+  }
+  return null;
+}
+
+function isSame(process: ProcessInfo, previous: Previous | null): boolean {
+  return process.pid === previous?.pid && process.startTime === previous.startTime;
+}
+
+/** It says itself that no debugger can enter. */
+function isClosed({ python }: ProcessInfo): boolean {
+  return python?.remoteDebug === 'off' || python?.remoteDebug === 'unsupported';
+}
+
 function pick(candidates: readonly Candidate[], verdicts: Verdicts, previous: Previous | null, hint: string): Choice {
   const best = Math.min(...candidates.map((c) => c.score));
   const equals = candidates.filter((c) => c.score === best);
-  const kept = equals.find((c) => c.process.pid === previous?.pid && c.process.startTime === previous.startTime);
+  const kept = equals.find((c) => isSame(c.process, previous));
   const group = kept?.verdict.group ?? groupOf(equals, previous);
   const crew = equals.filter((c) => c.verdict.group === group);
   const current = currentGeneration(crew, verdicts.get(group) ?? null);
-  const chosen =
-    kept !== undefined && current.includes(kept) ? kept : first(crew, kept === undefined ? newest(crew) : current);
+  const chosen = kept !== undefined && current.includes(kept) ? kept : first(newest(current));
   return { pid: chosen.process.pid, why: whyThis(chosen, crew, candidates, verdicts, hint) };
 }
 
@@ -78,9 +112,8 @@ function byStart(a: Candidate, b: Candidate): number {
   return a.process.startTime - b.process.startTime || a.process.pid - b.process.pid;
 }
 
-function first(crew: readonly Candidate[], generation: readonly Candidate[]): Candidate {
-  const among = generation.length > 0 ? generation : crew;
-  return among.reduce((a, b) => (b.process.pid < a.process.pid ? b : a));
+function first(crew: readonly Candidate[]): Candidate {
+  return crew.reduce((a, b) => (b.process.pid < a.process.pid ? b : a));
 }
 
 /** The workers born together last. */
@@ -139,7 +172,7 @@ function whyNone(tree: Tree, verdicts: Verdicts): string {
   }
   const supervisor = pythons.map((node) => verdicts.get(node.process.pid)).find((v) => v?.role === 'supervisor');
   if (supervisor !== undefined) return `${named(supervisor)} has no worker at the moment`;
-  const roles = pythons.map((node) => verdicts.get(node.process.pid)?.label ?? '').slice(0, 4);
+  const roles = pythons.map((node) => labelOf(verdicts, node)).slice(0, 4);
   return `no worker among ${String(pythons.length)} Python ${pythons.length === 1 ? 'process' : 'processes'} (${roles.join(', ')})`;
 }
 
@@ -171,7 +204,7 @@ function byMatch(
   const wanted = new Set(hits.flatMap((node) => (isWorker(verdicts, node) ? [node] : [node, ...descendants(node)])));
   const among = candidates.filter((c) => wanted.has(c.node));
   if (among.length === 0) {
-    const seen = hits.map((node) => verdicts.get(node.process.pid)?.label ?? '').slice(0, 3);
+    const seen = hits.map((node) => labelOf(verdicts, node)).slice(0, 3);
     return { pid: null, why: `${what} matches ${seen.join(', ')}, which has no worker at the moment` };
   }
   const choice = pick(among, verdicts, previous, 'make the pattern narrower to choose another');
@@ -187,7 +220,11 @@ function present(tree: Tree, verdicts: Verdicts): string {
   if (pythons.length === 0) return 'there is no Python process';
   const names = pythons.slice(0, 5).map((node) => {
     const verdict = verdicts.get(node.process.pid);
-    return verdict === undefined ? '' : `${verdict.label} (${verdict.role})`;
+    return verdict === undefined ? '' : `${verdict.name} ${String(verdict.pid)} (${verdict.role})`;
   });
   return `there are ${names.join(', ')}${pythons.length > 5 ? ', …' : ''}`;
+}
+
+function labelOf(verdicts: Verdicts, node: Node): string {
+  return `${verdicts.get(node.process.pid)?.name ?? node.duty.name} ${String(node.process.pid)}`;
 }

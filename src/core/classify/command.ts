@@ -10,7 +10,7 @@ export interface Program {
 }
 
 const PYTHON = /^(?:[\w.-]*-)?(?:python|pypy)[\d.]*t?d?(?:-.*)?$/i;
-const TITLE = /^(?:gunicorn: |\[?celeryd?\b.*[:\]])/;
+const TITLE = /^(?:gunicorn: |\[?celeryd?\b.*[:\]]|\[pytest-xdist\b)/;
 /** Options of CPython that take the next word. */
 const TAKES_VALUE = new Set(['-W', '-X', '--check-hash-based-pycs']);
 /** Python programs that run another one in their own process: what counts is the inner one. */

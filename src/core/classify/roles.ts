@@ -1,23 +1,10 @@
 // Owns the rules that give each process its role and the reason for it, from the duty of its tool and its place in the
 // tree. Pure; does not choose.
-import type { ProcessInfo, Role } from '../types.ts';
-import { RANK, type Crew } from './tools.ts';
+import type { ProcessInfo } from '../types.ts';
+import { FORK_SETTLES_MS, fork, forkserver, spawned } from './children.ts';
+import { RANK } from './tools.ts';
 import { isFork, markedAsCopy, sameCommand, type Node } from './tree.ts';
-
-export interface Verdict {
-  readonly role: Role;
-  readonly reason: string;
-  /** How others call it: "uvicorn reloader 17". */
-  readonly label: string;
-  /** Of workers: lower is chosen first. */
-  readonly rank: number;
-  /** Of workers: pid of the supervisor whose equal workers they are; their own pid when nobody's. */
-  readonly group: number;
-  /** Of supervisors. */
-  readonly crew: Crew | null;
-}
-
-export type Verdicts = Map<number, Verdict>;
+import { named, placed, verdict, type Verdict, type Verdicts } from './verdict.ts';
 
 /** The last worker that was followed; `ppid` helps to tell a supervisor that waits from a plain program. */
 export interface Previous {
@@ -26,8 +13,6 @@ export interface Previous {
   readonly ppid?: number;
 }
 
-/** A forked child of a program that is not known to fork may be about to exec: younger ones are not judged. */
-const FORK_SETTLES_MS = 100;
 /** A launcher starts its program at once; a program that starts a job later stays the one to debug. */
 const LAUNCH_MS = 3_000;
 const LASTING_MS = 10_000;
@@ -42,16 +27,6 @@ export function judge(tree: ReadonlyMap<number, Node>, previous: Previous | null
   };
   for (const node of tree.values()) if (node.parent === null) visit(node);
   return verdicts;
-}
-
-/** "the uvicorn reloader 17", but "watchfiles 17", "main.py 17", "worker 17". */
-export function named(above: Verdict): string {
-  return / .* /.test(above.label) ? `the ${above.label}` : above.label;
-}
-
-function verdict(node: Node, role: Role, name: string, reason: string, more: Partial<Verdict> = {}): Verdict {
-  const { pid } = node.process;
-  return { role, reason, label: `${name} ${String(pid)}`, rank: RANK.plain, group: pid, crew: null, ...more };
 }
 
 function verdictOf(node: Node, verdicts: Verdicts, gone: Previous | null): Verdict {
@@ -76,7 +51,7 @@ function verdictOf(node: Node, verdicts: Verdicts, gone: Previous | null): Verdi
     const own = verdict(node, 'worker', duty.name, duty.reason, { rank: duty.rank });
     return above === undefined ? own : under(own, above);
   }
-  return program(node, duty.name, above, gone);
+  return program(node, duty.name, 'rank' in duty ? duty.rank : RANK.plain, above, gone);
 }
 
 function foreign(node: Node): Verdict {
@@ -95,82 +70,21 @@ function firstPython(node: Node): Node | null {
   return null;
 }
 
-/** The top one of a chain is a helper, those below it (forked, same command line) are workers. */
-function forkserver(node: Node, verdicts: Verdicts): Verdict {
-  const server = node.parent;
-  if (server === null || server.duty.is !== 'forkserver') {
-    return verdict(node, 'helper', 'forkserver', 'the forkserver of multiprocessing');
-  }
-  const owner = server.parent === null ? undefined : verdicts.get(server.parent.process.pid);
-  const reason = `forked by the multiprocessing forkserver ${String(server.process.pid)}`;
-  if (owner?.role === 'wrapper') return ofWrapper(node, owner);
-  if (owner === undefined) return verdict(node, 'worker', 'forkserver child', reason, { group: server.process.pid });
-  return verdict(node, 'worker', 'forkserver child', `${reason} of ${named(owner)}`, placed(owner));
-}
-
-/** honcho and the like start each program from a process of their own. */
-function ofWrapper(node: Node, owner: Verdict): Verdict {
-  return verdict(node, 'wrapper', 'starter', `a process of ${named(owner)} that starts a program`);
-}
-
-function spawned(node: Node, above: Verdict | undefined): Verdict {
-  if (above === undefined) {
-    const reason = 'a multiprocessing child whose parent is gone or not of this target';
-    return verdict(node, 'worker', 'multiprocessing child', reason, { rank: RANK.side });
-  }
-  const reason = above.role === 'worker' ? `a multiprocessing child of ${named(above)}` : `spawned by ${named(above)}`;
-  return verdict(node, 'worker', 'worker', reason, placed(above));
-}
-
-/** A process that runs its parent's program without an exec. Null: judge it by its own looks. */
-function fork(node: Node, parent: Node, above: Verdict): Verdict | null {
-  const forks = parent.duty.is === 'supervisor' && parent.duty.forks && above.role === 'supervisor';
-  const titled = node.duty.is === 'worker' && node.duty.name !== parent.duty.name;
-  if (forks) {
-    const what = parent.duty.name.startsWith('celery') ? 'a pool child of' : 'forked by';
-    const reason = `${what} ${named(above)}${parent.duty.name.startsWith('celery') ? ': tasks run here' : ''}`;
-    if (node.duty.is === 'supervisor' && node.process.cmdline.length === 1 && node.duty.name !== parent.duty.name)
-      return null;
-    return titled && node.duty.is === 'worker' && node.duty.rank !== parent.duty.rank
-      ? verdict(node, 'worker', node.duty.name, `${node.duty.reason}, forked by ${named(above)}`, {
-          rank: node.duty.rank,
-        })
-      : verdict(node, 'worker', 'worker', reason, placed(above));
-  }
-  if (above.role === 'helper') return null;
-  if (node.process.ageMs < FORK_SETTLES_MS && node.process.execId !== '0') {
-    return verdict(node, 'helper', 'fork', `just forked by ${above.label}, runs no program of its own yet`);
-  }
-  if (above.role === 'worker') {
-    return verdict(node, 'worker', 'worker', `forked by ${named(above)}`, {
-      ...placed(above),
-      rank: RANK.below,
-    });
-  }
-  return verdict(node, 'worker', 'worker', `forked by ${named(above)}`, placed(above));
-}
-
-/** Rank and group of a supervisor's workers; what a worker starts for itself comes after it. */
-function placed(above: Verdict): Partial<Verdict> {
-  const group = Number(above.label.slice(above.label.lastIndexOf(' ') + 1));
-  return above.role === 'worker' ? { rank: RANK.below, group } : { rank: above.rank, group };
-}
-
 /** A known program that somebody started. */
 function under(own: Verdict, above: Verdict): Verdict {
   switch (above.role) {
     case 'supervisor':
-      return { ...own, ...placed(above), reason: `started by ${named(above)}`, rank: own.rank };
+      return { ...own, group: above.pid, reason: `started by ${named(above)}` };
     case 'worker':
       return { ...own, rank: RANK.below, reason: `${own.reason} (started by ${named(above)})` };
     case 'wrapper':
-      return { ...own, reason: `${own.reason} (under ${above.label})` };
+      return { ...own, reason: `${own.reason} (under ${above.name} ${String(above.pid)})` };
     default:
       return own;
   }
 }
 
-function program(node: Node, name: string, above: Verdict | undefined, gone: Previous | null): Verdict {
+function program(node: Node, name: string, rank: number, above: Verdict | undefined, gone: Previous | null): Verdict {
   if (gone !== null && gone.ppid === node.process.pid && gone.startTime >= node.process.startTime) {
     const reason = `its worker ${String(gone.pid)} is gone, the next one has not been started yet`;
     if (!node.children.some((child) => isOfApp(child))) return verdict(node, 'supervisor', name, reason);
@@ -181,7 +95,7 @@ function program(node: Node, name: string, above: Verdict | undefined, gone: Pre
   }
   const starts = startsWorkers(node);
   if (starts !== null && above?.role !== 'worker') return verdict(node, 'supervisor', name, starts);
-  const own = verdict(node, 'worker', name, plainReason(node, name));
+  const own = verdict(node, 'worker', name, plainReason(node, name), { rank });
   return above === undefined ? own : under(own, above);
 }
 

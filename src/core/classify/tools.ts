@@ -15,6 +15,8 @@ export type Duty =
       readonly forks: boolean;
       readonly rank: number;
       readonly crew?: Crew;
+      /** celery -B: its first child is the scheduler. */
+      readonly beat?: boolean;
     }
   /** Runs user code itself, whatever it starts besides. */
   | { readonly is: 'worker'; readonly name: string; readonly rank: number; readonly reason: string }
@@ -22,7 +24,7 @@ export type Duty =
   /** Children of Python's multiprocessing; whose, the tree says. */
   | { readonly is: 'spawned' | 'forkserver'; readonly name: string }
   /** A Python program that is no tool we know: the tree decides. */
-  | { readonly is: 'program'; readonly name: string };
+  | { readonly is: 'program'; readonly name: string; readonly rank: number };
 
 /** How many equal workers a supervisor keeps (null: unknown) and whether a replacement overlaps with the old ones. */
 export interface Crew {
@@ -70,8 +72,15 @@ export function dutyOf(process: ProcessInfo): Duty {
   if (WRAPPERS.has(key)) return { is: 'wrapper', name: key, reason: `${key}: starts other programs` };
   if (TOOLS.has(key)) return { is: 'tool', name: key, reason: `${key} is a development tool, not part of the app` };
   if (SINGLE_SITES.has(key) && program.kind !== 'native') return site(key, `${key} runs the app in its own process`);
-  return { is: 'program', name };
+  return { is: 'program', name, rank: program.kind === 'repl' ? RANK.side : RANK.plain };
 }
+
+const XDIST: Duty = {
+  is: 'worker',
+  name: 'pytest-xdist worker',
+  rank: RANK.plain,
+  reason: 'runs tests for pytest-xdist',
+};
 
 /** multiprocessing's `-c` one-liners, and execnet's (pytest-xdist). */
 function codeDuty(source: string): Duty {
@@ -81,12 +90,12 @@ function codeDuty(source: string): Duty {
   if (/forkserver import main/.test(source)) return { is: 'forkserver', name: 'forkserver' };
   if (/spawn_main\(/.test(source)) return { is: 'spawned', name: 'multiprocessing child' };
   if (/exec\(eval\(sys\.stdin\.readline\(\)\)\)/.test(source)) {
-    return { is: 'worker', name: 'pytest-xdist worker', rank: RANK.plain, reason: 'runs tests for pytest-xdist' };
+    return XDIST;
   }
-  return { is: 'program', name: 'python -c' };
+  return { is: 'program', name: 'python -c', rank: RANK.side };
 }
 
-/** Titles that gunicorn and celery give themselves where setproctitle is installed. */
+/** Titles that gunicorn, celery and pytest-xdist give themselves where setproctitle is installed. */
 function titleDuty(title: string): Duty {
   const gunicorn = /^gunicorn: (\S+)/.exec(title)?.[1];
   if (gunicorn === 'master' || gunicorn === 'arbiter')
@@ -96,6 +105,7 @@ function titleDuty(title: string): Duty {
     return { is: 'worker', name: 'gunicorn dirty worker', rank: RANK.below, reason: 'a dirty worker of gunicorn' };
   }
   if (gunicorn !== undefined) return site('gunicorn worker', 'a worker of gunicorn by its title');
+  if (title.startsWith('[pytest-xdist')) return XDIST;
   if (/MainProcess|celery(?:d)? (?:worker )?main/i.test(title))
     return supervisor('celery main process', true, RANK.tasks);
   if (/beat/i.test(title))
@@ -165,7 +175,10 @@ function celery({ args }: Program): Duty | null {
       ? { is: 'wrapper', name: 'celery multi', reason: 'celery multi: starts workers' }
       : null;
   const pool = optionValue(args, '-P', '--pool') ?? 'prefork';
-  if (pool === 'prefork' || pool === 'processes') return supervisor('celery main process', true, RANK.tasks);
+  if (pool === 'prefork' || pool === 'processes') {
+    const beat = hasFlag(args, '-B', '--beat');
+    return { is: 'supervisor', name: 'celery main process', forks: true, rank: RANK.tasks, beat };
+  }
   return {
     is: 'worker',
     name: 'celery',
