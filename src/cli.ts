@@ -43,6 +43,10 @@ function version(): string {
   return typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'unknown';
 }
 
+function leave(code: number): void {
+  process.exit(code);
+}
+
 /** Builds the program; `done` gets the exit code of the command that ran. */
 export function buildProgram(argv: readonly string[], done: (code: number) => void): Command {
   const program = new Command('wand');
@@ -77,7 +81,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .action(
       run(async (command: string[], options: Record<string, never>) => {
         const { watchCommand } = await import('./commands/watch.ts');
-        return watchCommand(command, { ...options, argv });
+        return watchCommand(command, { ...options, argv, leave });
       }),
     );
 
@@ -95,7 +99,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .action(
       run(async (options: Record<string, never>) => {
         const { debugCommand } = await import('./commands/watch.ts');
-        return debugCommand(options);
+        return debugCommand({ ...options, leave });
       }),
     );
 

@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly command: boolean;
   readonly ui: UiMode;
   readonly notify: boolean;
+  /** Ends the process at once: a second signal, or a stop that takes too long. */
+  readonly leave: (code: number) => void;
 }
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -44,6 +46,9 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     onQuit: () => {
       ended(0);
     },
+    onRefresh: () => {
+      supervisor?.refresh();
+    },
     onRestart: (target) => {
       void supervisor?.restart(target).catch((error: unknown) => {
         log.error(String(error));
@@ -60,7 +65,8 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     },
   });
   supervisor = running;
-  const offSignals = onSignals(options.command, running, ended);
+  const offSignals = onSignals(options, running, ended);
+  let code = 1;
   let closeControl: (() => Promise<void>) | null = null;
   let closeWatch: (() => Promise<void>) | null = null;
   try {
@@ -81,11 +87,12 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
               running.configFailed(error);
             },
           );
-    return await end;
+    code = await end;
+    return code;
   } finally {
     const budget = setTimeout(() => {
       unlock();
-      process.exit(0);
+      options.leave(code);
     }, STOP_BUDGET_MS);
     await closeWatch?.();
     await running.close();
@@ -125,11 +132,15 @@ async function control(
 }
 
 /** First signal: a clean stop. With a command of ours, the signal goes to it, and its end is ours. Second: at once. */
-function onSignals(command: boolean, supervisor: Supervisor, ended: (code: number) => void): () => void {
+function onSignals(
+  { command, leave }: SessionOptions,
+  supervisor: Supervisor,
+  ended: (code: number) => void,
+): () => void {
   let count = 0;
   const onSignal = (name: NodeJS.Signals): void => {
     count += 1;
-    if (count > 1 && !(command && count === 2)) process.exit(128 + (SIGNAL_NUMBERS[name] ?? 0));
+    if (count > 1 && !(command && count === 2)) leave(128 + (SIGNAL_NUMBERS[name] ?? 0));
     const child = command ? supervisor.child() : null;
     if (child === null) {
       ended(0);

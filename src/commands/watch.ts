@@ -21,13 +21,16 @@ export interface WatchOptions {
   readonly json?: boolean;
   /** The arguments of this process, for starting it again detached. */
   readonly argv: readonly string[];
+  readonly leave: SessionOptions['leave'];
 }
 
 export async function watchCommand(command: readonly string[], options: WatchOptions): Promise<number> {
   if (options.detach === true) return detach(options.argv, await rootOf(command, options));
   const hasCommand = command.length > 0;
   const load = async (): Promise<ProjectConfig> =>
-    hasCommand ? withCommand(command, options) : select(await loadConfig({ cwd: process.cwd(), file: options.config }, signal), options);
+    hasCommand
+      ? withCommand(command, options)
+      : select(await loadConfig({ cwd: process.cwd(), file: options.config }, signal), options);
   const config = await load();
   const session: SessionOptions = {
     config,
@@ -36,11 +39,13 @@ export async function watchCommand(command: readonly string[], options: WatchOpt
     command: hasCommand,
     ui: hasCommand ? 'plain' : uiMode(options, process.stdout, process.env),
     notify: true,
+    leave: options.leave,
   };
   return runDaemon(session);
 }
 
 export interface DebugOptions extends TargetFlags {
+  readonly leave: SessionOptions['leave'];
   readonly port?: number;
   readonly plain?: boolean;
   readonly json?: boolean;
@@ -62,6 +67,7 @@ export async function debugCommand(options: DebugOptions): Promise<number> {
     command: false,
     ui: uiMode(options, process.stdout, process.env),
     notify: true,
+    leave: options.leave,
   });
 }
 

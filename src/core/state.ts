@@ -127,6 +127,8 @@ export type Observation =
   | { readonly type: 'editor'; readonly connected: boolean; readonly client: string | null }
   | { readonly type: 'stopped'; readonly where: string | null }
   | { readonly type: 'port'; readonly bound: boolean; readonly fault: DebugwandError | null }
+  /** The waiting for a next try ends now. */
+  | { readonly type: 'retry' }
   | { readonly type: 'reenter' }
   | { readonly type: 'config' };
 
@@ -189,6 +191,12 @@ export function observe(
     }
     case 'config':
       return withTree(state, state.processes, config, now);
+    case 'retry':
+      return {
+        ...state,
+        agent: retryNow(state.agent, now),
+        worker: state.worker === null ? null : retryEntry(state.worker, now),
+      };
     case 'reenter':
       return state.worker === null
         ? { ...state, provenRung: null, provenSkips: [], agent: retryNow(state.agent, now) }
@@ -249,6 +257,11 @@ function startingAgent(was: AgentState): AgentState {
 
 function retryNow(agent: AgentState, now: number): AgentState {
   return agent.state === 'failed' ? { ...agent, retryAt: now } : agent;
+}
+
+function retryEntry(worker: WorkerState, now: number): WorkerState {
+  const { entry } = worker;
+  return entry.state === 'failed' && entry.retryAt !== null ? { ...worker, entry: { ...entry, retryAt: now } } : worker;
 }
 
 function onWorker(state: TargetState, generation: number, change: (worker: WorkerState) => WorkerState): TargetState {
@@ -336,9 +349,9 @@ function lostEntry(worker: WorkerState, why: string, now: number, random: number
     entry: {
       state: 'failed',
       rung: entry.rung,
-      error: { code: 'failed', message: `the connection to debugpy ended: ${why}` },
+      // Its end mostly means the end of the process, which is about to be seen: the first time it is taken for that.
+      error: { code: attempts === 1 ? 'gone' : 'failed', message: `the connection to debugpy ended: ${why}` },
       attempts,
-      // Its end mostly means the end of the process, which is about to be seen: give that a moment.
       retryAt: now + (attempts === 1 ? 50 : delayMs(RETRY, attempts, random)),
     },
   };

@@ -53,8 +53,14 @@ export class ReplicaAgents {
         }),
       );
     });
-    await agent.request('watch', { scope: this.#replica.scope, statsMs: STATS_MS }, this.#signal);
+    await this.#watch(agent);
     return agent;
+  }
+
+  /** Has the watching agent send the whole list again. */
+  async refresh(): Promise<void> {
+    const agent = await this.#agents.get('exec');
+    if (agent !== undefined) await this.#watch(agent);
   }
 
   /** The agent of a rung, started on first use. `user` is the numeric "uid:gid" for `exec-as-worker`. */
@@ -92,6 +98,10 @@ export class ReplicaAgents {
     const agents = await Promise.allSettled(this.#agents.values());
     this.#agents.clear();
     await Promise.all(agents.map((a) => (a.status === 'fulfilled' ? a.value.close() : undefined)));
+  }
+
+  async #watch(agent: AgentClient): Promise<void> {
+    await agent.request('watch', { scope: this.#replica.scope, statsMs: STATS_MS }, this.#signal);
   }
 
   async #start(rung: Rung, user: string | null): Promise<AgentClient> {

@@ -71,6 +71,11 @@ export class Supervisor {
     return `entering the worker of ${name} again`;
   }
 
+  /** Looks again, now: containers, processes, and whatever waits for its next try. */
+  refresh(): void {
+    for (const runner of this.#runners.values()) runner.refresh();
+  }
+
   /** The child of the first target that has a command; null without one. */
   child(): CommandChild | null {
     for (const runner of this.#runners.values()) if (runner.target.child !== undefined) return runner.target.child;

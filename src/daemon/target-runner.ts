@@ -96,6 +96,14 @@ export class TargetRunner {
     this.post({ type: 'reenter' });
   }
 
+  /** Asks the agent for the processes anew, and ends the waiting for a next try. */
+  refresh(): void {
+    this.post({ type: 'retry' });
+    const base = this.#agents?.base;
+    if (base == null) return;
+    this.#task('look again', () => this.#agents?.pool.refresh() ?? Promise.resolve());
+  }
+
   async close(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     // Order matters: the keeper says goodbye to debugpy while the agents still carry its bytes.
@@ -124,7 +132,9 @@ export class TargetRunner {
     }
     this.#running = false;
     if (rounds === MAX_ROUNDS) this.#context.log.error(`${this.#config.name}: the plan does not settle`);
-    this.#port.update({ waitingFor: this.#plan.phase === 'attached' || this.#plan.phase === 'stopped' ? null : this.#plan.message });
+    this.#port.update({
+      waitingFor: this.#plan.phase === 'attached' || this.#plan.phase === 'stopped' ? null : this.#plan.message,
+    });
     if (this.#timer !== null) clearTimeout(this.#timer);
     const { wakeAt } = this.#plan;
     this.#timer =
