@@ -9,6 +9,8 @@ import type { ExecStream } from './target.ts';
 const LEAVE_MS = 6_000;
 
 export interface LocalExec extends ExecStream {
+  /** Resolves when the process is gone, however long after `close`. */
+  readonly gone: Promise<void>;
   /** Kills it, if it did not leave within `ms` after `close`. */
   end(ms: number): Promise<void>;
 }
@@ -33,11 +35,10 @@ export async function execHere(
   }
   const { stdin, stdout, stderr } = child;
   for (const stream of [stdin, stdout, stderr]) stream.on('error', () => undefined);
-  const exit = new Promise<{ readonly code: number | null }>((resolve) => {
-    // `close` comes after all output did.
-    child.once('close', (code) => {
-      resolve({ code: closed ? null : (code ?? 128 + 9) });
-    });
+  const { promise: exit, resolve: exited } = Promise.withResolvers<{ readonly code: number | null }>();
+  // `close` comes after all output did. After a cut nobody waits for the program: it leaves in its own time.
+  child.once('close', (code) => {
+    exited({ code: code ?? 128 + 9 });
   });
   const gone = new Promise<void>((resolve) => {
     child.once('exit', () => {
@@ -56,7 +57,8 @@ export async function execHere(
   });
   const close = (): void => {
     if (closed) return;
-    if (child.exitCode === null && child.signalCode === null) closed = true;
+    closed = true;
+    if (child.exitCode === null && child.signalCode === null) exited({ code: null });
     stdin.destroy();
     stdout.destroy();
     stderr.destroy();
@@ -67,6 +69,7 @@ export async function execHere(
     stdout,
     stderr,
     exit,
+    gone,
     close,
     end: async (ms) => {
       close();

@@ -99,7 +99,7 @@ export class LocalTarget implements Target {
     }
     const running = await execHere(argv, options.user, signal);
     this.#running.add(running);
-    void running.exit.then(() => this.#running.delete(running));
+    void running.gone.then(() => this.#running.delete(running));
     return running;
   }
 
