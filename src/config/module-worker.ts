@@ -109,7 +109,9 @@ async function load(request: ModuleRequest): Promise<ModuleReport> {
   try {
     const url = pathToFileURL(request.file).href;
     const loaded: unknown = await import(url);
-    const exported = new Map(typeof loaded === 'object' && loaded !== null ? Object.entries(loaded) : []);
+    const exported = new Map<string, unknown>(
+      typeof loaded === 'object' && loaded !== null ? Object.entries(loaded) : [],
+    );
     const value = exported.get('default');
     if (value === undefined) {
       const names = [...exported.keys()].filter((name) => name !== 'default' && name !== 'module.exports');

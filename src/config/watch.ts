@@ -29,7 +29,8 @@ export async function watchConfig(
   const { signal } = abort;
   let last: unknown = loaded;
   let wanted = 0;
-  let running: Promise<void> | null = null;
+  let running: Promise<void> = Promise.resolve();
+  let isRunning = false;
 
   const read = async (): Promise<ConfigChange> => {
     try {
@@ -58,8 +59,10 @@ export async function watchConfig(
   };
   const wake = (): void => {
     wanted += 1;
-    running ??= settle().finally(() => {
-      running = null;
+    if (isRunning) return;
+    isRunning = true;
+    running = settle().finally(() => {
+      isRunning = false;
     });
   };
 

@@ -1,5 +1,6 @@
 // Owns the terminal while `wand watch` is live: the status at the bottom, drawn anew, lines of the log scrolling above
 // it, keys, and giving the terminal back as it was. What the lines say is terminal.ts.
+import { stripVTControlCharacters } from 'node:util';
 import type { StatusReport } from '../core/status.ts';
 import { outputStyle, type Style } from './style.ts';
 import { statusLines } from './terminal.ts';
@@ -43,7 +44,6 @@ const HIDE_CURSOR = '\u001B[?25l';
 const SHOW_CURSOR = '\u001B[?25h';
 const ERASE_BELOW = '\u001B[0J';
 const CLEAR_ALL = '\u001B[2J\u001B[3J\u001B[H';
-const ESCAPES = /\u001B\[[\d;?]*[A-Za-z]/g;
 /** Changes within this are one drawing, ms. */
 const FRAME_MS = 40;
 
@@ -217,7 +217,7 @@ export class LiveScreen {
   #toTop(width: number): string {
     if (this.#drawn.length === 0) return '';
     const rows = this.#drawn.reduce((sum, line) => {
-      const columns = widthOf(line.replace(ESCAPES, ''));
+      const columns = widthOf(stripVTControlCharacters(line));
       return sum + Math.max(1, Math.ceil(columns / width));
     }, 0);
     return rows === 1 ? '\r' : `\r\u001B[${String(rows - 1)}A`;
