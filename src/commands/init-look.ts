@@ -1,0 +1,174 @@
+// Owns looking at a project's files for `wand init`. Reads only.
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import { parseYaml } from '../lib/yaml.ts';
+import type { SourceText } from './init-app.ts';
+import { type ComposeProject, readCompose } from './init-compose.ts';
+import { type DockerfileFacts, readDockerfile } from './init-dockerfile.ts';
+
+/** A container that runs now: what `src/targets/docker-list.ts` tells of it. */
+export interface RunningContainer {
+  readonly name: string;
+  readonly image: string;
+  readonly compose: { readonly project: string; readonly service: string } | null;
+  readonly workingDir: string;
+  readonly mounts: readonly { readonly source: string; readonly destination: string }[];
+  readonly program: string;
+}
+
+export interface Findings {
+  readonly root: string;
+  readonly dockerfiles: ReadonlyMap<string, DockerfileFacts>;
+  readonly compose: { readonly files: readonly string[]; readonly project: ComposeProject } | null;
+  readonly containers: readonly RunningContainer[];
+  /** Why containers could not be listed; null when they could. */
+  readonly noContainers: string | null;
+  readonly sources: readonly SourceText[];
+  /** Names of files at the top: `uv.lock`, `pyproject.toml`, … */
+  readonly top: ReadonlySet<string>;
+  /** Folder of a virtual environment's programs, relative, with a slash at its end; empty: none. */
+  readonly bin: string;
+  /** What could not be read, in words. */
+  readonly troubles: readonly string[];
+}
+
+const COMPOSE_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml'];
+const SKIPPED = new Set([
+  'node_modules',
+  '__pycache__',
+  'site-packages',
+  'venv',
+  'env',
+  'tests',
+  'test',
+  'docs',
+  'migrations',
+]);
+const MAX_FILES = 400;
+const MAX_BYTES = 256 * 1024;
+const MAX_DEPTH = 3;
+
+/** Never throws for what is missing or broken: that is among `troubles`. */
+export async function lookAtProject(
+  root: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Omit<Findings, 'containers' | 'noContainers'>> {
+  const troubles: string[] = [];
+  const top = new Set(await names(root));
+  const compose = await lookAtCompose(root, top, env, troubles);
+  const wanted = new Set([...top].filter((name) => /^Dockerfile(\.|$)|\.Dockerfile$/.test(name)));
+  for (const service of compose?.project.services ?? []) {
+    if (service.build !== null) wanted.add(dockerfilePath(root, service.build));
+  }
+  const dockerfiles = new Map<string, DockerfileFacts>();
+  for (const name of wanted) {
+    const text = await contents(resolve(root, name));
+    const facts = text === null ? null : readDockerfile(text);
+    if (facts !== null) dockerfiles.set(name, facts);
+  }
+  for (const service of compose?.project.services ?? []) {
+    const { build } = service;
+    if (build === null || build.target === null) continue;
+    const text = await contents(resolve(root, dockerfilePath(root, build)));
+    const facts = text === null ? null : readDockerfile(text, build.target);
+    if (facts !== null) dockerfiles.set(dockerfileKey(root, build), facts);
+  }
+  return { root, dockerfiles, compose, top, sources: await pythonFiles(root), bin: await programs(root), troubles };
+}
+
+/** Path of a service's Dockerfile below the project. */
+function dockerfilePath(root: string, build: { readonly context: string; readonly dockerfile: string }): string {
+  return relative(root, resolve(root, build.context, build.dockerfile))
+    .split(sep)
+    .join('/');
+}
+
+/** The key in `dockerfiles`: the path, and the stage that is built where it is not the last one. */
+export function dockerfileKey(
+  root: string,
+  build: { readonly context: string; readonly dockerfile: string; readonly target: string | null },
+): string {
+  const path = dockerfilePath(root, build);
+  return build.target === null ? path : `${path}#${build.target}`;
+}
+
+async function lookAtCompose(
+  root: string,
+  top: ReadonlySet<string>,
+  env: Readonly<Record<string, string | undefined>>,
+  troubles: string[],
+): Promise<Findings['compose']> {
+  const main = COMPOSE_FILES.find((name) => top.has(name));
+  if (main === undefined) return null;
+  const override = main.replace(/(\.ya?ml)$/, '.override$1');
+  const files = top.has(override) ? [main, override] : [main];
+  const documents: unknown[] = [];
+  for (const file of files) {
+    const parsed = parseYaml((await contents(join(root, file))) ?? '');
+    if ('error' in parsed) troubles.push(`${file}:${String(parsed.error.line ?? 1)}: ${parsed.error.message}`);
+    else documents.push(parsed.value);
+  }
+  if (documents.length === 0) return null;
+  return { files, project: readCompose(documents, basename(root), await variables(root, env)) };
+}
+
+/** Compose takes the environment first, then `.env`. */
+async function variables(
+  root: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const line of ((await contents(join(root, '.env'))) ?? '').split('\n')) {
+    const match = /^\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$/.exec(line);
+    if (match?.[1] !== undefined) found.set(match[1], (match[2] ?? '').replace(/^(['"])(.*)\1$/, '$2'));
+  }
+  for (const [key, value] of Object.entries(env)) if (value !== undefined) found.set(key, value);
+  return found;
+}
+
+/** Near ones first; a bounded number of files of a bounded size. */
+async function pythonFiles(root: string): Promise<SourceText[]> {
+  const found: SourceText[] = [];
+  let folders = [''];
+  for (let depth = 0; depth < MAX_DEPTH && folders.length > 0; depth += 1) {
+    const below: string[] = [];
+    for (const folder of folders) {
+      for (const entry of await entries(join(root, folder))) {
+        const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+        if (entry.isDirectory() && !entry.name.startsWith('.') && !SKIPPED.has(entry.name)) below.push(path);
+        if (!entry.isFile() || !entry.name.endsWith('.py') || found.length >= MAX_FILES) continue;
+        const text = await contents(join(root, path));
+        if (text !== null) found.push({ path, text });
+      }
+    }
+    folders = below.slice(0, MAX_FILES);
+  }
+  return found;
+}
+
+async function programs(root: string): Promise<string> {
+  for (const folder of ['.venv/bin/', 'venv/bin/', '.venv/Scripts/', 'venv/Scripts/']) {
+    if ((await names(join(root, folder))).some((name) => /^python/.test(name))) return folder;
+  }
+  return '';
+}
+
+async function contents(path: string): Promise<string | null> {
+  try {
+    return (await stat(path)).size > MAX_BYTES ? null : await readFile(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+async function entries(path: string): Promise<{ name: string; isFile(): boolean; isDirectory(): boolean }[]> {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+async function names(path: string): Promise<string[]> {
+  return (await entries(path)).map(({ name }) => name).sort();
+}
