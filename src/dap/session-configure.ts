@@ -60,6 +60,10 @@ export function configure(core: Core, editor: Editor, upstream: Upstream): void 
   if (upstream.phase !== 'attaching') return;
   upstream.phase = 'configuring';
   upstream.deadline = null;
+  // Plain pydevd leaves an app stopped whose debugger was cut off, and does not say so to the next one.
+  if (upstream.worker.generation === core.cutGeneration) {
+    core.ask(upstream, { threadId: '*' }, { role: 'quiet', command: 'continue' });
+  }
   if (editor.debuggerProperties !== null) {
     core.ask(upstream, editor.debuggerProperties, { role: 'quiet', command: 'setDebuggerProperty' });
   }

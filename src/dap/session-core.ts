@@ -111,6 +111,8 @@ export class Core {
   waiting: Waiting | null = null;
   /** The connection that is being closed after its editor left. */
   closing: number | null = null;
+  /** The last worker whose connection ended without a word: it may have been left stopped. */
+  cutGeneration: number | null = null;
   /** "app.py:12 (breakpoint)". */
   stoppedAt: string | null = null;
   stopReason = '';

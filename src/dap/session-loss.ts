@@ -22,6 +22,7 @@ export function lose(core: Core, reason: LossReason | null, why: string, verdict
   const { upstream, editor } = core;
   if (upstream === null) return;
   core.upstream = null;
+  if (reason === null) core.cutGeneration = upstream.worker.generation;
   if (core.worker?.generation === upstream.worker.generation) core.worker = null;
   const where = core.stoppedAt ?? reason?.place ?? null;
   core.setStopped(null);
