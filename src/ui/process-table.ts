@@ -11,6 +11,8 @@ interface Row {
   readonly report: ProcessReport | null;
   readonly cells: readonly string[];
   readonly command: string;
+  /** Columns by which the tree indents the command. */
+  readonly indent: number;
 }
 
 const HEAD = ['', 'PID', 'ROLE', '%CPU', 'MEMORY', 'PYTHON'] as const;
@@ -21,8 +23,8 @@ const DIM = '\u001B[2m';
 const RESET = '\u001B[0m';
 
 /**
- * Lines of a table, the chosen process marked, children below their parents and indented; each process's reason follows
- * in a line of its own where it does not fit. No processes: one line that says so.
+ * Lines of a table, the chosen process marked, children below their parents and indented; each process's reason stands in
+ * a line below it. No processes: one line that says so.
  */
 export function processTable(reports: readonly ProcessReport[], style: TableStyle): string[] {
   if (reports.length === 0) return ['no Python process'];
@@ -43,7 +45,10 @@ export function processTable(reports: readonly ProcessReport[], style: TableStyl
 }
 
 function table(reports: readonly ProcessReport[], width: number, color: boolean): string[] {
-  const rows: Row[] = [{ report: null, cells: HEAD, command: 'COMMAND' }, ...inTreeOrder(reports).map(rowOf)];
+  const rows: Row[] = [
+    { report: null, cells: HEAD, command: 'COMMAND', indent: 0 },
+    ...inTreeOrder(reports).map(rowOf),
+  ];
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => columns(row.cells[column] ?? ''))));
   return rows.flatMap((row) => {
     const cells = row.cells.map((cell, column) => padded(cell, widths[column] ?? 0, RIGHT.has(HEAD[column] ?? '')));
@@ -52,7 +57,8 @@ function table(reports: readonly ProcessReport[], width: number, color: boolean)
     const { report } = row;
     if (report === null) return [paint(line, DIM, color)];
     const main = report.chosen ? paint(line, BOLD_GREEN, color) : line;
-    const reason = cut(`${' '.repeat(indentOf(row.command) + 4)}${report.reason}`, width).trimEnd();
+    const below = ' '.repeat(columns(left) + row.indent);
+    const reason = cut(`${below}${report.reason}`, width).trimEnd();
     return report.reason === '' ? [main] : [main, paint(reason, DIM, color)];
   });
 }
@@ -70,6 +76,7 @@ function rowOf({ report, depth }: { report: ProcessReport; depth: number }): Row
       report.python ?? '-',
     ],
     command: `${branch}${shortened(report.command)}`,
+    indent: branch.length,
   };
 }
 
@@ -82,10 +89,6 @@ function shortened(command: string): string {
 
 function baseName(word: string): string {
   return word.startsWith('/') ? word.slice(word.lastIndexOf('/') + 1) : word;
-}
-
-function indentOf(command: string): number {
-  return /^ */.exec(command)?.[0].length ?? 0;
 }
 
 /** Parents before children, by pid among equals. A circle of parents ends where it began. */

@@ -103,7 +103,7 @@ function neutral(
         ppid: pids.get(process.ppid) ?? 1,
         startTime: 1000 + process.startTime - first,
         execId: execs.get(process.execId) ?? '0',
-        cmdline: process.cmdline.map(path),
+        cmdline: process.cmdline.map((word) => path(word).replace(/^[0-9a-f]{64}$/, 'token')),
         exe: process.exe === null ? null : path(process.exe),
         cwd: process.cwd === null ? null : path(process.cwd),
       };

@@ -39,7 +39,7 @@ const TOOLS = new Set(
   `pip pip3 virtualenv venv ensurepip pylsp pyls jedi-language-server pyright mypy dmypy black blackd ruff ruff-lsp
    isort flake8 pre-commit supervisorctl ptw`.split(/\s+/),
 );
-const SINGLE_SITES = new Set('daphne waitress-serve waitress streamlit chainlit gradio panel tornado uwsgi'.split(' '));
+const SINGLE_SITES = new Set('daphne waitress-serve waitress streamlit chainlit gradio panel tornado'.split(' '));
 
 function truthy(value: string | undefined): boolean {
   return value !== undefined && !/^(0|false|f|no|n|off|)$/i.test(value);
