@@ -31,6 +31,7 @@ _CONNECT_SECONDS = 5.0
 _RELEASE_SECONDS = 3.0
 _LEAVE_SECONDS = 4.5  # then it leaves anyway
 _UPLOAD_BYTES = 256 << 20
+_PF_EXITING = 4  # include/linux/sched.h
 _STALL_SECONDS = 3.0  # so long may a reader on the target make all others wait
 
 
@@ -91,14 +92,14 @@ class Agent:
         self._send(hello())
         try:
             while not self._stopping.is_set():
-                self._turn(self._wait())
+                self._turn()
         except (BrokenPipeError, EOFError):
             pass
 
-    def _turn(self, timeout: Optional[float]) -> None:
+    def _turn(self) -> None:
         self._out.flush()
         self._interests()
-        ready = self._selector.select(timeout)
+        ready = self._selector.select(self._wait())
         for key, mask in ready:
             if key.fd == self._stdin:
                 self._read_daemon()
@@ -558,7 +559,8 @@ def alive(session: Session) -> bool:
     from _debugwand_procfs import read_stat
 
     stat = read_stat(session.pid)
-    return stat is not None and not stat.gone and stat.start == session.start_time
+    # A process closes its sockets a moment before it is a zombie.
+    return stat is not None and not stat.gone and not stat.flags & _PF_EXITING and stat.start == session.start_time
 
 
 def hello() -> Json:

@@ -74,14 +74,6 @@ def ring(settings: "Dict[str, Any]") -> None:
     if not here:
         sock.close()
         return
-    if not hasattr(state, "flag"):
-        # For the process's life: tells agents that a debug port may listen on its loopback (_debugwand_wake.py).
-        flag = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
-        try:
-            flag.bind("\0debugwand-inside-%d-%s" % (settings["pid"], settings["token"]))
-            state.flag = flag
-        except OSError:
-            flag.close()
     gate = _thread.allocate_lock()
     gate.acquire()
     held: bool = in_main and settings["hold"] > 0 and (settings["young"] or imports != "")
@@ -137,9 +129,14 @@ def ring(settings: "Dict[str, Any]") -> None:
     def talk() -> None:
         """In a thread of its own: takes the package over the socket and becomes it."""
         talking: Any = sock
+        # While it is there, a debug port may listen on the loopback: agents must not knock there (_debugwand_wake.py).
+        flag = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
         try:
             sock.settimeout(10.0)
-            work = become(receive())
+            message = receive()
+            if message["op"] == "debug":
+                flag.bind("\0debugwand-inside-%d-%s" % (settings["pid"], settings["token"]))
+            work = become(message)
             if held:
                 sock.sendall(b'{"event":"holding"}\n')
             import socket
@@ -154,6 +151,7 @@ def ring(settings: "Dict[str, Any]") -> None:
             tell(talking, error)
         finally:
             let_go()
+            flag.close()
             talking.close()
 
     _thread.start_new_thread(talk, ())

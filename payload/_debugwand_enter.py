@@ -25,6 +25,7 @@ _FROZEN_FOR = 1.0
 _EMBEDDED_AFTER = 2.0  # programs that embed Python never say that their main thread runs `__main__`
 _NEW_PROGRAM = 1.0  # so long after an exec the loader may not have mapped libpython yet
 _LINGER = 0.3
+_MAIN_ONLY = 1.0
 
 
 class Request(NamedTuple):
@@ -158,7 +159,9 @@ class Visitor:
         stat = procfs.read_stat(request.pid)
         if stat is None or stat.gone:
             raise gone(request.pid)
-        if stat.start != request.start_time or str(stat.startstack) != request.exec_id:
+        # "0": whoever looked had no right to see it.
+        program = str(stat.startstack)
+        if stat.start != request.start_time or (program != request.exec_id and "0" not in (program, request.exec_id)):
             raise changed(request.pid)
         frozen = stat.state in "Tt" or (stat.state in "DS" and _frozen(request.pid))
         if time.monotonic() > deadline:
@@ -169,8 +172,6 @@ class Visitor:
 
     def _arm(self, deadline: float) -> List[int]:
         """Waits until there is something to arm, and arms it."""
-        if self._delivery is None:
-            self._next_way()
         while True:
             try:
                 if self._runtime is None:
@@ -199,11 +200,19 @@ class Visitor:
             raise EntryError("disabled", "process %d runs with remote debugging switched off" % self._request.pid)
         if self._would_refuse(runtime.stack.imports(main)):
             return []
+        if self._delivery is None:
+            self._next_way()
         assert self._delivery is not None
         path = self._delivery.path
-        only = main != 0 and (self._request.main_only or self._not_main)
-        threads = [main] if only else runtime.threads(interpreter)
-        return [thread for thread in threads if runtime.arm(interpreter, thread, path)]
+        return [t for t in self._wanted(runtime, interpreter) if runtime.arm(interpreter, t, path)]
+
+    def _wanted(self, runtime: Runtime, interpreter: int) -> List[int]:
+        """All threads; for a hold only the main one, while there is hope that it runs."""
+        main = runtime.main_thread(interpreter)
+        patient = time.monotonic() - self._started < _MAIN_ONLY
+        if main != 0 and patient and (self._request.main_only or self._not_main):
+            return [main]
+        return runtime.threads(interpreter)
 
     def _would_refuse(self, imports: Optional[str]) -> bool:
         """The doorbell's own judgement (see there), ahead of time: better not to interrupt at all."""
@@ -219,14 +228,11 @@ class Visitor:
             return False
         try:
             interpreter = runtime.main_interpreter()
-            now = runtime.threads(interpreter)
-            waiting = [thread for thread in now if runtime.pending(thread, delivery.path)]
-            if not waiting:
+            if not any(runtime.pending(thread, delivery.path) for thread in runtime.threads(interpreter)):
                 return False
-            if len(threads) > 1 or len(now) == 1:
-                for thread in now:
-                    if thread not in threads and runtime.arm(interpreter, thread, delivery.path):
-                        threads.append(thread)
+            for thread in self._wanted(runtime, interpreter):
+                if thread not in threads and runtime.arm(interpreter, thread, delivery.path):
+                    threads.append(thread)
             return True
         except EntryError:
             self._forget()

@@ -29,15 +29,18 @@ def doors(pid: int, avoid: Set[int]) -> List[Door]:
     if not inodes:
         return []
     unix = procfs.read_bytes("/proc/%d/net/unix" % pid, 8 << 20) or b""
-    entered = FLAG + b"%d-" % pid in unix or (FLAG in unix and _inside_of(pid, unix))
-    low, high = _ephemeral_ports()
-    found: List[Door] = []
+    inside = FLAG + b"%d-" % pid in unix or (FLAG in unix and _inside_of(pid, unix))
+    listening: List[Tuple[int, str, int]] = []
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         table = procfs.read_bytes("/proc/%d/net/%s" % (pid, name), 8 << 20) or b""
-        for host, port in _listening(table, family, inodes):
-            loopback = host in ("127.0.0.1", "::1")
-            if port in avoid or port == _DEBUGPY_PORT or (entered and loopback and low <= port <= high):
-                continue
+        listening += [(family, host, port) for host, port in _listening(table, family, inodes)]
+    # Another agent's debugger is in there and we do not know its port: it is one that the system chose.
+    unknown = inside and not any(port in avoid for _, _, port in listening)
+    low, high = _ephemeral_ports()
+    found: List[Door] = []
+    for family, host, port in listening:
+        chosen = host in ("127.0.0.1", "::1") and low <= port <= high
+        if port not in avoid and port != _DEBUGPY_PORT and not (unknown and chosen):
             found.append(Door(family, ({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)))
     for line in unix.splitlines()[1:]:
         fields = line.split(None, 7)
