@@ -40,6 +40,15 @@ interface Waiter {
   reject(error: Error): void;
 }
 
+interface Watcher {
+  offer(message: DapMessage): void;
+  closed(): void;
+}
+
+function bodyOf(message: DapMessage): Record<string, unknown> {
+  return (message.body ?? {}) as Record<string, unknown>;
+}
+
 export class DapClient {
   /** Everything received, in order. */
   readonly received: DapMessage[] = [];
@@ -48,6 +57,7 @@ export class DapClient {
   readonly #socket: Socket;
   readonly #options: DapClientOptions;
   readonly #open = new Map<number, Waiter & { readonly command: string }>();
+  readonly #watchers = new Set<Watcher>();
   #buffer: Buffer = Buffer.alloc(0);
   #seq = 0;
   #closed = false;
@@ -63,6 +73,7 @@ export class DapClient {
       for (const [seq, waiter] of this.#open)
         waiter.reject(new Error(`closed before request ${String(seq)} (${waiter.command}) was answered`));
       this.#open.clear();
+      for (const watcher of [...this.#watchers]) watcher.closed();
     });
   }
 
@@ -124,31 +135,53 @@ export class DapClient {
     this.#socket.write(`Content-Length: ${String(Buffer.byteLength(text))}\r\n\r\n${text}`);
   }
 
-  /** Waits for an event, from the present on or from a mark on; also one that came meanwhile. */
-  async waitFor(
+  /** The next event of that name from now on; resolves as the message arrives. */
+  next(
+    event: string,
+    predicate: (body: Record<string, unknown>) => boolean = () => true,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<DapMessage> {
+    return this.waitFor(event, predicate, { ...options, after: this.mark() });
+  }
+
+  /** An event that came since a mark (default: ever) or comes yet; resolves as the message arrives. */
+  waitFor(
     event: string,
     predicate: (body: Record<string, unknown>) => boolean = () => true,
     options: { readonly after?: number; readonly timeoutMs?: number } = {},
   ): Promise<DapMessage> {
-    const after = options.after ?? 0;
-    const found = (): DapMessage | undefined =>
-      this.received.slice(after).find((m) => m.event === event && predicate((m.body ?? {}) as Record<string, unknown>));
-    return until(
-      () => {
-        const message = found();
-        if (message === undefined && this.#closed) throw new Error(`the connection ended before "${event}"`);
-        return message;
-      },
-      `the event "${event}"`,
-      options.timeoutMs ?? this.#options.timeoutMs ?? 10_000,
-    );
+    const fits = (message: DapMessage): boolean => message.event === event && predicate(bodyOf(message));
+    const known = this.received.slice(options.after ?? 0).find(fits);
+    if (known !== undefined) return Promise.resolve(known);
+    if (this.#closed) return Promise.reject(new Error(`the connection ended before "${event}"`));
+    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? 10_000;
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#watchers.delete(watcher);
+      };
+      const watcher: Watcher = {
+        offer: (message) => {
+          if (!fits(message)) return;
+          done();
+          resolve(message);
+        },
+        closed: () => {
+          done();
+          reject(new Error(`the connection ended before "${event}"`));
+        },
+      };
+      const timer = setTimeout(() => {
+        done();
+        reject(new Error(`timed out after ${String(timeoutMs)} ms: the event "${event}"`));
+      }, timeoutMs);
+      this.#watchers.add(watcher);
+    });
   }
 
   /** Events of that name since a mark. */
   events(event: string, after = 0): Record<string, unknown>[] {
-    return this.received
-      .slice(after)
-      .flatMap((m) => (m.event === event ? [(m.body ?? {}) as Record<string, unknown>] : []));
+    return this.received.slice(after).flatMap((m) => (m.event === event ? [bodyOf(m)] : []));
   }
 
   /** `initialize`, `attach`, breakpoints, `configurationDone`: what every editor does when its user presses F5. */
@@ -217,6 +250,7 @@ export class DapClient {
     if (message.seq !== this.received.length)
       this.violations.push(`seq ${String(message.seq)} as message ${String(this.received.length)}`);
     for (const fault of this.#options.schema?.check(message) ?? []) this.violations.push(fault);
+    for (const watcher of [...this.#watchers]) watcher.offer(message);
     if (message.type !== 'response') return;
     const seq = message.request_seq ?? -1;
     const waiter = this.#open.get(seq);

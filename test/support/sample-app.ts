@@ -1,6 +1,6 @@
 /** The sample app of the tests, the demo and the bench, in a folder of its own: on this machine or in a container. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,8 +30,10 @@ export async function freePort(): Promise<number> {
 export interface SampleApp {
   /** Folder with app.py: the project's folder, where `wand` is started. */
   readonly folder: string;
-  /** Of the app's HTTP server, reachable from here. */
+  /** Of the app's HTTP server, reachable from here, when it was started first. */
   readonly url: string;
+  /** Resolves when it answers a request that comes by no breakpoint. */
+  answers: () => Promise<void>;
   /** Sends GET /price/AMOUNT; resolves with the answer. */
   price: (amount: number, signal?: AbortSignal) => Promise<{ total: number }>;
   /** Saves app.py with another factor: a reload follows. */
@@ -48,14 +50,27 @@ export async function projectFolder(): Promise<string> {
   return folder;
 }
 
-async function sampleApp(folder: string, url: string, stop: () => Promise<void>): Promise<SampleApp> {
+/** `locate` gives the address as it is now: a container may get another one with each start. */
+async function sampleApp(
+  folder: string,
+  locate: () => Promise<string>,
+  stop: () => Promise<void>,
+  why: () => Promise<string> = () => Promise.resolve(''),
+): Promise<SampleApp> {
   const file = join(folder, 'app.py');
   const edit = async (change: (text: string) => string): Promise<void> => {
     await writeFile(file, change(await readFile(file, 'utf8')));
   };
+  let url = await locate();
   const app: SampleApp = {
     folder,
     url,
+    answers: async () => {
+      await until(async () => {
+        url = await locate();
+        return fetch(`${url}/no-such-page`, { signal: AbortSignal.timeout(2000) }).catch(() => undefined);
+      }, `${url} answers`);
+    },
     edit,
     price: async (amount, signal) => {
       const answer = await fetch(`${url}/price/${String(amount)}`, signal === undefined ? {} : { signal });
@@ -68,7 +83,13 @@ async function sampleApp(folder: string, url: string, stop: () => Promise<void>)
       await rm(folder, { recursive: true, force: true });
     },
   };
-  await until(() => app.price(1).catch(() => undefined), `${url} answers`, 30_000);
+  try {
+    await until(() => app.price(1).catch(() => undefined), `${url} answers`, 30_000);
+  } catch (error) {
+    const said = await why();
+    await app.stop();
+    throw new Error(`${String(error)}\n${said}`, { cause: error });
+  }
   return app;
 }
 
@@ -85,13 +106,18 @@ export async function startLocalApp(args: readonly string[] = ['--reload']): Pro
   const [file = '', ...rest] = await serveCommand(port, args);
   const child: ChildProcess = spawn(file, rest, { cwd: folder, stdio: 'ignore', detached: true });
   const exited = new Promise((resolve) => child.once('exit', resolve));
-  return sampleApp(folder, `http://127.0.0.1:${String(port)}`, async () => {
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
-      // The whole group: a supervisor that was killed leaves its worker.
-      process.kill(-child.pid, 'SIGKILL');
-      await exited;
-    }
-  });
+  const url = `http://127.0.0.1:${String(port)}`;
+  return sampleApp(
+    folder,
+    () => Promise.resolve(url),
+    async () => {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+        // The whole group: a supervisor that was killed leaves its worker.
+        process.kill(-child.pid, 'SIGKILL');
+        await exited;
+      }
+    },
+  );
 }
 
 export interface ContainerOptions {
@@ -99,12 +125,15 @@ export interface ContainerOptions {
   readonly name: string;
   /** Further arguments of `docker create`: `--read-only`, `--user`, … */
   readonly args?: readonly string[];
+  /** Changes app.py before the first start. */
+  readonly edit?: (text: string) => string;
   /** Default: `uvicorn app:app --reload` on all addresses. */
   readonly command?: readonly string[];
 }
 
 /** The app of a container, with the handles that tests pull. */
 export interface ContainerApp extends SampleApp {
+  readonly name: string;
   docker: (...args: string[]) => Promise<string>;
   /** Removes the container and makes it again under the same name, as a rebuild does. */
   recreate: (image?: string) => Promise<void>;
@@ -113,6 +142,10 @@ export interface ContainerApp extends SampleApp {
 /** The app in a container with its folder mounted at /app: no published port, its own address is used. */
 export async function startContainerApp(engine: Engine, options: ContainerOptions): Promise<ContainerApp> {
   const folder = await projectFolder();
+  const source = join(folder, 'app.py');
+  // Whoever the app runs as must be able to read it.
+  await chmod(folder, 0o755);
+  if (options.edit !== undefined) await writeFile(source, options.edit(await readFile(source, 'utf8')));
   const [file, ...prefix] = engine.command;
   const docker = (...args: string[]): Promise<string> => run(file, [...prefix, ...args]);
   const command = options.command ?? ['uvicorn', 'app:app', '--reload', '--host', '0.0.0.0', '--port', '8000'];
@@ -122,13 +155,21 @@ export async function startContainerApp(engine: Engine, options: ContainerOption
   };
   await docker('rm', '-f', options.name).catch(() => undefined);
   await create(options.image);
-  const address = async (): Promise<string> =>
-    (await docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', options.name)).trim();
-  const app = await sampleApp(folder, `http://${await address()}:8000`, async () => {
-    await docker('rm', '-f', options.name);
-  });
+  const locate = async (): Promise<string> => {
+    const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';
+    return `http://${(await docker('inspect', '-f', format, options.name).catch(() => '')).trim()}:8000`;
+  };
+  const app = await sampleApp(
+    folder,
+    locate,
+    async () => {
+      await docker('rm', '-f', options.name);
+    },
+    () => docker('logs', '--tail', '30', options.name),
+  );
   return {
     ...app,
+    name: options.name,
     docker,
     recreate: async (image = options.image) => {
       await docker('rm', '-f', options.name);

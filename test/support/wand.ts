@@ -2,9 +2,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { StatusReport, TargetReport } from '../../src/core/status.ts';
+import { askDaemon } from '../../src/daemon/control-client.ts';
+import { DebugwandError } from '../../src/lib/errors.ts';
+import { socketPath } from '../../src/lib/paths.ts';
 import { until } from './until.ts';
 
-const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
+/** The sources as they are; the bench runs the build, as its users do. */
+const BIN = process.env['WAND_BIN'] ?? fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
 
 export interface WandResult {
   readonly code: number | null;
@@ -69,9 +73,14 @@ export class WandDaemon {
     return this.#output;
   }
 
+  /** Its report, straight from the control socket: as `wand status --json` prints it. Null while nobody answers. */
   async status(): Promise<StatusReport | null> {
-    const { code, stdout } = await wand(['status', '--json'], this.#options);
-    return code === 0 ? (JSON.parse(stdout) as StatusReport) : null;
+    try {
+      return (await askDaemon(socketPath(this.#options.cwd), { command: 'status' })) as StatusReport;
+    } catch (error) {
+      if (error instanceof DebugwandError && /^(not-running|daemon-unreachable)$/.test(error.code)) return null;
+      throw error;
+    }
   }
 
   /** The report of a target (the first without a name) as soon as it satisfies the predicate. */
@@ -93,13 +102,21 @@ export class WandDaemon {
         timeoutMs,
       );
     } catch (error) {
-      throw new Error(`${String(error)}\nlast report: ${JSON.stringify(last)}\noutput of wand:\n${this.#output.slice(-4000)}`, { cause: error });
+      throw new Error(
+        `${String(error)}\nlast report: ${JSON.stringify(last)}\noutput of wand:\n${this.#output.slice(-4000)}`,
+        { cause: error },
+      );
     }
   }
 
-  /** Asks it to stop by SIGTERM and waits. */
-  async stop(): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
+  /** Another command of wand, in the same folder. */
+  run(...args: readonly string[]): Promise<WandResult> {
+    return wand(args, this.#options);
+  }
+
+  /** Sends it a signal (SIGTERM: a clean stop) unless it has ended, and waits. Resolves with its exit code. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
     return this.exited;
   }
 }
