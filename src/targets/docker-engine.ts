@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { Duplex, Readable } from 'node:stream';
+import './lean-dockerode.ts';
 import Docker from 'dockerode';
 import { describeEndpoint, type Endpoint } from './docker-endpoint.ts';
 import {
