@@ -94,15 +94,16 @@ function readMount(volume: unknown, plain: (text: string) => string): ComposeSer
 
 /** `8000`, `8000:80`, `127.0.0.1:8000:80/tcp`, `{ published: 8000 }`; ranges are left out. */
 function readPort(entry: unknown, plain: (text: string) => string): number[] {
-  const published = typeof entry === 'object' && entry !== null ? record(entry)['published'] : undefined;
-  const text =
-    published === undefined
-      ? plain(String(entry))
+  const long = typeof entry === 'object' && entry !== null ? record(entry)['published'] : undefined;
+  const short =
+    typeof entry === 'string'
+      ? plain(entry)
           .replace(/\/\w+$/, '')
           .split(':')
           .slice(0, -1)
           .at(-1)
-      : String(published);
+      : undefined;
+  const text = typeof long === 'number' ? String(long) : typeof long === 'string' ? plain(long) : short;
   const port = Number(text);
   return text !== undefined && text !== '' && Number.isInteger(port) && port > 0 ? [port] : [];
 }

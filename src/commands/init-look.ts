@@ -148,7 +148,7 @@ async function pythonFiles(root: string): Promise<SourceText[]> {
 
 async function programs(root: string): Promise<string> {
   for (const folder of ['.venv/bin/', 'venv/bin/', '.venv/Scripts/', 'venv/Scripts/']) {
-    if ((await names(join(root, folder))).some((name) => /^python/.test(name))) return folder;
+    if ((await names(join(root, folder))).some((name) => name.startsWith('python'))) return folder;
   }
   return '';
 }

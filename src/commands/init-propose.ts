@@ -102,10 +102,10 @@ function dockerfileOf(service: ComposeService, { root, dockerfiles }: Findings) 
 }
 
 function isPython(service: ComposeService, findings: Findings): boolean {
-  const image = dockerfileOf(service, findings);
   if (runsPython(service.command)) return true;
-  if (service.command.length > 0 && image?.python == null) return false;
-  return image?.python != null || runsPython(image?.command ?? []) || /(^|\/)python(:|$)/.test(service.image ?? '');
+  const image = dockerfileOf(service, findings);
+  const isPythonImage = (image?.python ?? null) !== null || /(^|\/)python(:|$)/.test(service.image ?? '');
+  return isPythonImage || (service.command.length === 0 && runsPython(image?.command ?? []));
 }
 
 /** It mounts the project, or runs Python from an image that no Compose project of somebody else made. */

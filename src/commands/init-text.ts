@@ -76,7 +76,7 @@ export function launchText(text: string | null, root: string, targets: readonly 
       (other) => isRecord(other) && (other['name'] === entry.name || portOf(other) === target.port),
     );
     if (isRecord(same)) {
-      present.push(String(same['name'] ?? entry.name));
+      present.push(typeof same['name'] === 'string' ? same['name'] : entry.name);
       continue;
     }
     result = editJsonc(result, ['configurations', length], entry);

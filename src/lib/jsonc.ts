@@ -5,7 +5,10 @@ import type { Parsed } from './yaml.ts';
 /** Comments, trailing commas and a byte order mark allowed, as VS Code reads its own files. Never throws. */
 export function parseJsonc(text: string): Parsed {
   const errors: ParseError[] = [];
-  const value: unknown = parse(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
+  const value: unknown = parse(text.replace(/^\uFEFF/, ' '), errors, {
+    allowTrailingComma: true,
+    allowEmptyContent: true,
+  });
   const first = errors[0];
   return first === undefined ? { value } : { error: { message: inWords(first), ...placeOf(text, first.offset) } };
 }
@@ -19,6 +22,7 @@ export function jsonFault(text: string): number | null {
 
 /** Sets the value at `path` (-1: behind the last of a list); comments, order and all the rest stay as they are. */
 export function editJsonc(text: string, path: readonly (string | number)[], value: unknown): string {
+  if (text.startsWith('\uFEFF')) return `\uFEFF${editJsonc(text.slice(1), path, value)}`;
   const indent = /\n([ \t]+)\S/.exec(text)?.[1] ?? '    ';
   const formattingOptions = {
     insertSpaces: !indent.startsWith('\t'),

@@ -1,0 +1,60 @@
+// Every setting of debugwand, with its default and why one would change it. Copy what you need into
+// `debugwand.config.ts`, or let `wand init` write one. The same works as debugwand.config.{mts,js,mjs,cjs,json,yaml,yml},
+// .debugwandrc, "debugwand" in package.json, and [tool.debugwand] in pyproject.toml. Changes apply while wand runs.
+import type { Config } from 'debugwand';
+
+export default {
+  targets: {
+    // A container by its name or id. One of the same name that is made anew is the same target.
+    api: {
+      docker: {
+        container: 'api',
+        // Which Docker or Podman. Default: DOCKER_HOST, then the docker context, then the known sockets.
+        host: 'unix:///var/run/docker.sock',
+      },
+      // The editor attaches to this port of 127.0.0.1, once. Default: 5679, and the next free numbers for further targets.
+      port: 5679,
+      // Which folder here is which one there. Default: inferred from the working directory and bind mounts.
+      pathMappings: [{ local: '.', remote: '/app' }],
+      // For this target only, where it should differ from the setting at the bottom:
+      holdAtStart: false,
+      terminateOnDisconnect: false,
+      notify: true,
+    },
+
+    // A Compose service, through whatever container it has at the time.
+    web: {
+      docker: { compose: { project: 'shop', service: 'web' } },
+      port: 5680,
+      // The process to debug, if the choice is wrong: a regular expression against its command line …
+      process: { match: 'gunicorn: worker' },
+    },
+
+    // A command that wand starts and stops; no shell, so pipes and && are not for here.
+    local: {
+      command: ['uvicorn', 'app:app', '--reload'],
+      // Where it runs. Default: the folder of this file.
+      cwd: '.',
+      port: 5681,
+    },
+
+    // A process of this machine that something else started: by its command line, or { pid: 4242 }.
+    other: {
+      process: { pid: 4242 },
+      port: 5682,
+    },
+  },
+
+  // Which process of a target is debugged: 'auto' takes the one that runs the app's code, { match } or { pid } override it.
+  process: 'auto',
+
+  // Hold each new worker until its breakpoints are set (3 s at most). Costs about 0.2 s a reload, and hits breakpoints in
+  // module-level code, which otherwise has run by then.
+  holdAtStart: false,
+
+  // Let the editor's stop button end the app. Off: leaving the debugger never ends the app.
+  terminateOnDisconnect: false,
+
+  // Desktop notifications: debugger back after a reload, worker crashed, target blocked.
+  notify: true,
+} satisfies Config;

@@ -1,0 +1,220 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { initCommand, type InitIo } from '../../../src/commands/init.ts';
+import type { RunningContainer } from '../../../src/commands/init-look.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { parseJsonc } from '../../../src/lib/jsonc.ts';
+import { type Folder, folder } from '../../support/folder.ts';
+
+interface Talk extends InitIo {
+  readonly said: string[];
+}
+
+function io(project: Folder, more: Partial<InitIo> & { containers?: RunningContainer[] } = {}): Talk {
+  const said: string[] = [];
+  return {
+    cwd: project.path,
+    env: {},
+    print: (line) => said.push(line),
+    ask: null,
+    listContainers: () => Promise.resolve(more.containers ?? []),
+    ...more,
+    said,
+  };
+}
+
+const load = (project: Folder) => loadConfig({ cwd: project.path }, new AbortController().signal);
+
+async function launch(project: Folder): Promise<unknown> {
+  const parsed = parseJsonc(await readFile(project.at('.vscode/launch.json'), 'utf8'));
+  if ('error' in parsed) throw new Error(parsed.error.message);
+  return parsed.value;
+}
+
+const COMPOSE = `
+name: shop
+services:
+  web:
+    build: .
+    ports: ['8000:8000', '127.0.0.1:5679:5679']
+    volumes: ['./src:/app/src', 'data:/data']
+  worker:
+    build: { context: ./jobs, dockerfile: worker.Dockerfile }
+  old:
+    image: python:3.11-slim
+    command: python -m debugpy --listen 0.0.0.0:5678 main.py
+  db: { image: postgres }
+  proxy: { image: nginx }
+`;
+const DOCKERFILE = `FROM python:3.14-slim AS base
+ARG HOME_DIR=/app
+WORKDIR $HOME_DIR
+FROM base
+COPY . .
+CMD ["uvicorn", "app:app", \\
+  "--reload"]
+`;
+
+describe('wand init', () => {
+  test('Compose services: the Python ones, with their ports, mappings and notes', async () => {
+    await using project = await folder({
+      'compose.yaml': COMPOSE,
+      Dockerfile: DOCKERFILE,
+      'jobs/worker.Dockerfile': 'FROM ghcr.io/x/runtime\nWORKDIR /srv/jobs\nENTRYPOINT exec celery -A jobs worker\n',
+    });
+    const talk = io(project);
+    expect(await initCommand({ yes: true }, talk)).toBe(0);
+    const { targets } = await load(project);
+    expect(targets.map(({ name, port, source, pathMappings }) => ({ name, port, source, pathMappings }))).toEqual([
+      {
+        name: 'web',
+        port: 5680, // 5679 is published by Compose
+        source: { kind: 'docker', compose: { project: 'shop', service: 'web' } },
+        pathMappings: [],
+      },
+      {
+        name: 'worker',
+        port: 5681,
+        source: { kind: 'docker', compose: { project: 'shop', service: 'worker' } },
+        pathMappings: [{ local: project.at('jobs'), remote: '/srv/jobs' }],
+      },
+      {
+        name: 'old',
+        port: 5682,
+        source: { kind: 'docker', compose: { project: 'shop', service: 'old' } },
+        pathMappings: [],
+      },
+    ]);
+    expect(await launch(project)).toEqual({
+      version: '0.2.0',
+      configurations: [
+        {
+          name: 'wand: web',
+          type: 'debugpy',
+          request: 'attach',
+          connect: { host: '127.0.0.1', port: 5680 },
+          pathMappings: [
+            { localRoot: '${workspaceFolder}/src', remoteRoot: '/app/src' },
+            { localRoot: '${workspaceFolder}', remoteRoot: '/app' },
+          ],
+        },
+        {
+          name: 'wand: worker',
+          type: 'debugpy',
+          request: 'attach',
+          connect: { host: '127.0.0.1', port: 5681 },
+          pathMappings: [{ localRoot: '${workspaceFolder}/jobs', remoteRoot: '/srv/jobs' }],
+        },
+        { name: 'wand: old', type: 'debugpy', request: 'attach', connect: { host: '127.0.0.1', port: 5682 } },
+      ],
+    });
+    const said = talk.said.join('\n');
+    expect(said).toContain('note: old runs Python 3.11: wand can enter 3.14 and later');
+    expect(said).toContain('note: old starts debugpy itself');
+  });
+
+  test('running containers: those that mount the project or run Python', async () => {
+    await using project = await folder({ 'main.py': '' });
+    const container = { image: 'x', compose: null, workingDir: '/', mounts: [], program: 'sh' };
+    const containers = [
+      { ...container, name: 'api', workingDir: '/code', program: '/usr/bin/python3.14' },
+      { ...container, name: 'mounts it', mounts: [{ source: project.path, destination: '/work' }] },
+      { ...container, name: 'else' },
+      { ...container, name: 'foreign', program: 'python', compose: { project: 'other', service: 'x' } },
+    ];
+    await initCommand({ yes: true }, io(project, { containers }));
+    expect((await load(project)).targets.map(({ name, source }) => ({ name, source }))).toEqual([
+      { name: 'api', source: { kind: 'docker', container: 'api' } },
+      { name: 'mounts-it', source: { kind: 'docker', container: 'mounts it' } },
+    ]);
+    expect(await launch(project)).toMatchObject({
+      configurations: [
+        { pathMappings: [{ localRoot: '${workspaceFolder}', remoteRoot: '/code' }] },
+        { pathMappings: [{ localRoot: '${workspaceFolder}', remoteRoot: '/work' }] },
+      ],
+    });
+  });
+
+  const apps: readonly (readonly [what: string, files: Record<string, string>, command: readonly string[]])[] = [
+    [
+      'FastAPI',
+      {
+        'app/main.py': 'from fastapi import FastAPI\n\napi: FastAPI = FastAPI()\n',
+        'setup.py': 'if __name__ == "__main__": 1',
+      },
+      ['uvicorn', 'app.main:api', '--reload'],
+    ],
+    [
+      'FastAPI below src',
+      { 'src/shop/app.py': 'app = fastapi.FastAPI(\n)' },
+      ['uvicorn', 'shop.app:app', '--app-dir', 'src', '--reload'],
+    ],
+    [
+      'Flask with uv',
+      { 'uv.lock': '', 'web.py': 'app = Flask(__name__)' },
+      ['uv', 'run', 'flask', '--app', 'web:app', 'run', '--debug'],
+    ],
+    [
+      'Django in .venv',
+      { 'manage.py': '', '.venv/bin/python': '', 'x/app.py': 'app = Flask(__name__)' },
+      ['.venv/bin/python', 'manage.py', 'runserver'],
+    ],
+    ['script', { 'job.py': "if __name__ == '__main__':\n    run()\n" }, ['python', 'job.py']],
+  ];
+  test.each(apps)('an app of this machine: %s', async (_what, files, command) => {
+    await using project = await folder(files);
+    await initCommand({ yes: true }, io(project));
+    expect((await load(project)).targets).toMatchObject([{ port: 5679, source: { command, cwd: project.path } }]);
+  });
+
+  test('nothing to find, broken files, no engine: said, and nothing is written', async () => {
+    await using project = await folder({ 'compose.yaml': 'services: [', 'README.md': '' });
+    const talk = io(project, { listContainers: () => Promise.reject(new Error('no engine answers')) });
+    await expect(initCommand({ yes: true }, talk)).rejects.toMatchObject({ code: 'nothing-found' });
+    expect(talk.said.join('\n')).toContain('no containers (no engine answers)');
+    expect(talk.said.join('\n')).toContain('note: compose.yaml:1: ');
+  });
+
+  test('without a terminal and without --yes it shows what it would do', async () => {
+    await using project = await folder({ 'app.py': 'app = FastAPI()' });
+    const talk = io(project);
+    expect(await initCommand({}, talk)).toBe(0);
+    const said = talk.said.join('\n');
+    expect(said).toContain('would write debugwand.config.ts:');
+    expect(said).toContain("command: ['uvicorn', 'app:app', '--reload'], port: 5679 }");
+    expect(said).toContain('would add');
+    await expect(readFile(project.at('debugwand.config.ts'))).rejects.toThrow('ENOENT');
+    await expect(readFile(project.at('.vscode/launch.json'))).rejects.toThrow('ENOENT');
+  });
+
+  test('on a terminal each file is asked for, and which targets', async () => {
+    await using project = await folder({ 'compose.yaml': COMPOSE, Dockerfile: DOCKERFILE });
+    const asked: string[] = [];
+    const answers = ['old, web', '', 'n'];
+    const talk = io(project, {
+      ask: (question) => {
+        asked.push(question);
+        return Promise.resolve(answers[asked.length - 1] ?? 'n');
+      },
+    });
+    await initCommand({}, talk);
+    expect(asked).toHaveLength(3);
+    expect(asked[0]).toContain('web, old');
+    expect((await load(project)).targets.map(({ name }) => name)).toEqual(['web', 'old']);
+    await expect(readFile(project.at('.vscode/launch.json'))).rejects.toThrow('ENOENT');
+  });
+
+  test('a config that is there stays, also one of a folder above; launch.json gets its targets', async () => {
+    const yaml = 'targets:\n  web:\n    docker: { container: web }\n    port: 7001\n';
+    await using project = await folder({ 'debugwand.config.yaml': yaml });
+    await mkdir(project.at('sub'));
+    const talk = io(project, { cwd: project.at('sub') });
+    await initCommand({ yes: true }, talk);
+    expect(talk.said[0]).toBe('../debugwand.config.yaml is there already and stays as it is');
+    expect(await readFile(project.at('debugwand.config.yaml'), 'utf8')).toBe(yaml);
+    expect(await launch(project)).toMatchObject({ configurations: [{ name: 'wand: web', connect: { port: 7001 } }] });
+    const again = io(project);
+    await initCommand({ yes: true }, again);
+    expect(again.said).toContain('.vscode/launch.json has "wand: web" already, it stays as it is');
+  });
+});
