@@ -7,8 +7,12 @@ import { DebugwandError } from '../../src/lib/errors.ts';
 import { socketPath } from '../../src/lib/paths.ts';
 import { until } from './until.ts';
 
-/** The sources as they are; the bench runs the build, as its users do. */
-const BIN = process.env['WAND_BIN'] ?? fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
+
+/** The sources as they are; the bench runs the build, as users do. */
+function bin(): string {
+  return process.env['WAND_BIN'] ?? SOURCES;
+}
 
 export interface WandResult {
   readonly code: number | null;
@@ -23,7 +27,7 @@ export interface WandOptions {
 }
 
 function start(args: readonly string[], options: WandOptions): ChildProcess {
-  return spawn(process.execPath, [BIN, ...args], {
+  return spawn(process.execPath, [bin(), ...args], {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],

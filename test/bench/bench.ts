@@ -1,0 +1,125 @@
+/**
+ * `npm run bench`: every figure that debugwand promises, measured on the real thing in one run, as JSON on stdout; progress
+ * goes to stderr. `npm run bench -- reload idle` measures these alone; `--reloads N`, `--kills N` set the rounds.
+ */
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { build } from '../support/build.ts';
+import { run } from '../support/run.ts';
+import { root } from '../support/step.ts';
+import { measureStall, measureThroughput } from './app-cost.ts';
+import { measureBaseline } from './baseline.ts';
+import { measureIdle } from './idle.ts';
+import { measureKills } from './kills.ts';
+import { measureReloads } from './reload.ts';
+import { measureRoundTrips } from './round-trips.ts';
+import { goal, round, summary } from './statistics.ts';
+
+const args = process.argv.slice(2);
+
+function option(name: string, otherwise: number): number {
+  const index = args.indexOf(`--${name}`);
+  return index < 0 ? otherwise : Number(args[index + 1]);
+}
+
+type Part = () => Promise<Record<string, unknown>>;
+
+const PARTS: Record<string, Part> = {
+  reload: async () => {
+    const rounds = option('reloads', 50);
+    const baseline = await measureBaseline(Math.min(rounds, 20));
+    const base = summary(baseline.listenPlusAttach).p50;
+    const result: Record<string, unknown> = {
+      baseline: {
+        listenPlusAttach: summary(baseline.listenPlusAttach),
+        startToVerified: summary(baseline.startToVerified),
+      },
+    };
+    const places = args.includes('--local-only') ? (['local'] as const) : (['local', 'docker'] as const);
+    for (const place of places) {
+      const times = await measureReloads(place, rounds);
+      const [start, seen] = [summary(times.startToVerified), summary(times.seenToVerified)];
+      result[place] = {
+        startToVerified: start,
+        seenToVerified: seen,
+        goals: [
+          goal('start to verified, p50, of listen() plus attach', start.p50 / base, 0.5, '×'),
+          goal('start to verified, p95, of listen() plus attach', start.p95 / base, 1, '×'),
+          goal('seen to verified, p50, of listen() plus attach', seen.p50 / base, 0.25, '×'),
+        ],
+        ofBaselineStartToVerified: round(start.p50 / summary(baseline.startToVerified).p50),
+      };
+    }
+    return result;
+  },
+  stall: async () => {
+    const { alone, attaching } = await measureStall(5);
+    const [a, b] = [summary(alone).p50, summary(attaching).p50];
+    return {
+      alone: summary(alone),
+      attaching: summary(attaching),
+      goals: [goal('longest request while attaching, more than alone', b - a, 10, 'ms')],
+    };
+  },
+  roundTrips: async () => {
+    const { step, stackTrace, variables } = await measureRoundTrips(100);
+    return {
+      step: summary(step),
+      stackTrace: summary(stackTrace),
+      variables: summary(variables),
+      goals: [
+        goal('step, p50', summary(step).p50, 10, 'ms'),
+        goal('stackTrace, p50', summary(stackTrace).p50, 5, 'ms'),
+        goal('variables, p50', summary(variables).p50, 5, 'ms'),
+      ],
+    };
+  },
+  throughput: async () => {
+    const { without, attached, elsewhere } = await measureThroughput();
+    return {
+      requestsPerSecond: {
+        without: round(without, 0),
+        attached: round(attached, 0),
+        breakpointElsewhere: round(elsewhere, 0),
+      },
+      goals: [
+        goal('throughput lost, attached', 1 - attached / without, 0.03, 'of 1'),
+        goal('throughput lost, breakpoint elsewhere', 1 - elsewhere / without, 0.1, 'of 1'),
+      ],
+    };
+  },
+  idle: async () => {
+    const idle = await measureIdle(30);
+    return {
+      ...idle,
+      statusMs: summary(idle.statusMs),
+      goals: [
+        goal('daemon, idle', idle.daemonCpuPercent, 0.5, '% of a core'),
+        goal('agent, idle', idle.agentCpuPercent, 0.5, '% of a core'),
+        goal('daemon, memory', idle.daemonRssMb, 90, 'MB'),
+        goal('wand status, cold, p50', summary(idle.statusMs).p50, 150, 'ms'),
+      ],
+    };
+  },
+  kills: async () => ({ ...(await measureKills(option('kills', 1000))) }),
+};
+
+const wanted = Object.keys(PARTS).filter((name) => args.includes(name));
+const names = wanted.length > 0 ? wanted : Object.keys(PARTS);
+const report: Record<string, unknown> = {
+  commit: (await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: root })).trim(),
+  machine: {
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 1e9),
+    node: process.versions.node,
+  },
+};
+// What users run is the build: no types are stripped at start.
+if ((await build()) !== 0) throw new Error('the build failed');
+process.env['WAND_BIN'] = join(root, 'dist', 'bin.js');
+for (const name of names) {
+  process.stderr.write(`measuring ${name} …\n`);
+  report[name] = await PARTS[name]?.();
+}
+process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
