@@ -41,7 +41,7 @@ export interface EditorPortOptions {
 
 export type EditorPortEvent = { readonly type: 'listening'; readonly port: number } | SessionEvent;
 
-/** Connections that have not said anything yet; more are turned away. */
+/** Connections beside the editor's; when there are more the oldest has to go. */
 const MAX_STRANGERS = 64;
 const GOODBYE_MS = 1000;
 const CLOSE_MS = 1000;
@@ -183,10 +183,12 @@ export class EditorPort {
   }
 
   #accept(socket: Socket): void {
-    if (this.#closed || this.#connections.size >= MAX_STRANGERS) {
+    if (this.#closed) {
       socket.destroy();
       return;
     }
+    const strangers = [...this.#connections].filter((connection) => connection !== this.#holder);
+    if (strangers.length >= MAX_STRANGERS) strangers[0]?.destroy('too many connections');
     const connection: EditorConnection = new EditorConnection(
       socket,
       {
