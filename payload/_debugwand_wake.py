@@ -1,16 +1,14 @@
 """Owns waking a process that waits: connects to a socket on which the app itself listens, and hangs up at once.
 Never to a debugger's port: a new connection there steals the session. Standard library only, Python 3.8 or later."""
 
-import os
 import socket
-import struct
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import List, NamedTuple, Set
 
 import _debugwand_procfs as procfs
+from _debugwand_listeners import ephemeral_ports, listeners, socket_inodes
 
 FLAG = b"@debugwand-inside-"
 _DEBUGPY_PORT = 5678
-_LISTEN = b"0A"
 _MOST_DOORS = 8
 
 
@@ -25,23 +23,19 @@ def doors(pid: int, avoid: Set[int]) -> List[Door]:
     """Sockets on which the process listens: TCP, then Unix ones. `avoid`: ports of debuggers that we know."""
     if procfs.read_link("/proc/%d/ns/net" % pid) != procfs.read_link("/proc/self/ns/net"):
         return []
-    inodes = _socket_inodes(pid)
+    inodes = socket_inodes(pid)
     if not inodes:
         return []
     unix = procfs.read_bytes("/proc/%d/net/unix" % pid, 8 << 20) or b""
-    inside = FLAG + b"%d-" % pid in unix or (FLAG in unix and _inside_of(pid, unix))
-    listening: List[Tuple[int, str, int]] = []
-    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-        table = procfs.read_bytes("/proc/%d/net/%s" % (pid, name), 8 << 20) or b""
-        listening += [(family, host, port) for host, port in _listening(table, family, inodes)]
+    listening = [one for one in listeners() if one.inode in inodes]
     # Another agent's debugger is in there and we do not know its port: it is one that the system chose.
-    unknown = inside and not any(port in avoid for _, _, port in listening)
-    low, high = _ephemeral_ports()
+    unknown = _entered(pid, unix) and not any(one.port in avoid for one in listening)
+    chosen = ephemeral_ports()
     found: List[Door] = []
-    for family, host, port in listening:
-        chosen = host in ("127.0.0.1", "::1") and low <= port <= high
-        if port not in avoid and port != _DEBUGPY_PORT and not (unknown and chosen):
-            found.append(Door(family, ({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)))
+    for one in listening:
+        suspicious = unknown and one.host in ("127.0.0.1", "::1") and one.port in chosen
+        if one.port not in avoid and one.port != _DEBUGPY_PORT and not suspicious:
+            found.append(Door(one.family, ({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(one.host, one.host), one.port)))
     for line in unix.splitlines()[1:]:
         fields = line.split(None, 7)
         if len(fields) == 8 and int(fields[3], 16) & 0x10000 and int(fields[6]) in inodes:
@@ -61,40 +55,12 @@ def knock(door: Door) -> None:
         pass  # EINPROGRESS too: the app will see a connection that ended
 
 
-def _inside_of(pid: int, unix: bytes) -> bool:
-    """The flag names the process's innermost pid, which differs from ours in a PID namespace of its own."""
+def _entered(pid: int, unix: bytes) -> bool:
+    """Whether debugwand's flag hangs out of the process. It names the innermost of the process's pids."""
+    if FLAG not in unix:
+        return False
     status = procfs.read_bytes("/proc/%d/status" % pid, 65536) or b""
     for line in status.splitlines():
         if line.startswith(b"NSpid:"):
             return FLAG + b"%s-" % line.split()[-1] in unix
-    return False
-
-
-def _socket_inodes(pid: int) -> Set[int]:
-    found: Set[int] = set()
-    try:
-        for name in os.listdir("/proc/%d/fd" % pid):
-            link = procfs.read_link("/proc/%d/fd/%s" % (pid, name))
-            if link is not None and link.startswith("socket:["):
-                found.add(int(link[8:-1]))
-    except OSError:
-        pass
-    return found
-
-
-def _listening(table: bytes, family: int, inodes: Set[int]) -> List[Tuple[str, int]]:
-    found: Dict[Tuple[str, int], None] = {}
-    for line in table.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) > 9 and fields[3] == _LISTEN and int(fields[9]) in inodes:
-            host, _, port = fields[1].partition(b":")
-            # Words of 32 bits as the machine reads them; in memory they are in network order.
-            packed = b"".join(struct.pack("=I", int(host[at : at + 8], 16)) for at in range(0, len(host), 8))
-            found[(socket.inet_ntop(family, packed), int(port, 16))] = None
-    return list(found)
-
-
-def _ephemeral_ports() -> Tuple[int, int]:
-    raw: Optional[bytes] = procfs.read_bytes("/proc/sys/net/ipv4/ip_local_port_range", 64)
-    words = raw.split() if raw else []
-    return (int(words[0]), int(words[1])) if len(words) == 2 else (32768, 60999)
+    return FLAG + b"%d-" % pid in unix
