@@ -1,15 +1,12 @@
 // Owns the editor's breakpoints: the latest list of every source, the ids that the editor sees, and what it was told of
 // each. Survives every worker. Pure; sends nothing.
 import { isInteger, isObject, objects, type JsonObject } from './messages.ts';
-import { sourceToDebugpy, StaleId } from './remap.ts';
-import type { Ids } from './ids.ts';
+import type { ListCommand } from './breakpoint-lists.ts';
 
 export const WAITING_MESSAGE = 'waiting for a worker';
 
 /** Sources without breakpoints that are remembered: their empty lists are replayed too, but not without end. */
 const MAX_EMPTY_LISTS = 1000;
-
-export type ListCommand = 'setBreakpoints' | 'setFunctionBreakpoints' | 'setExceptionBreakpoints';
 
 export interface BreakpointList {
   readonly command: ListCommand;
@@ -38,27 +35,6 @@ interface State {
   readonly endColumn?: number;
 }
 
-export function isListCommand(command: string): command is ListCommand {
-  return command === 'setBreakpoints' || command === 'setFunctionBreakpoints' || command === 'setExceptionBreakpoints';
-}
-
-/** What makes a list unusable, or null. pydevd's reader thread dies of these, so they must not reach it. */
-export function invalidList(command: ListCommand, args: JsonObject): string | null {
-  if (command === 'setExceptionBreakpoints') return null;
-  if (command === 'setBreakpoints' && !isObject(args['source'])) return 'setBreakpoints needs a source';
-  const given = args['breakpoints'] ?? [];
-  if (!Array.isArray(given) || !given.every(isObject)) return 'breakpoints must be a list of breakpoints';
-  for (const breakpoint of objects(given)) {
-    const key = command === 'setBreakpoints' ? isInteger(breakpoint['line']) : typeof breakpoint['name'] === 'string';
-    if (!key) return command === 'setBreakpoints' ? 'a breakpoint needs a line' : 'a function breakpoint needs a name';
-    for (const name of ['condition', 'hitCondition', 'logMessage']) {
-      const value = breakpoint[name];
-      if (value !== undefined && value !== null && typeof value !== 'string') return `${name} must be a string`;
-    }
-  }
-  return null;
-}
-
 export class BreakpointStore {
   readonly #lists = new Map<string, BreakpointList>();
   readonly #byDebugpyId = new Map<number, Entry>();
@@ -85,7 +61,7 @@ export class BreakpointStore {
     });
     for (const entry of before) this.#unbind(entry);
     for (const entry of entries) if (entry.debugpyId !== null) this.#byDebugpyId.set(entry.debugpyId, entry);
-    const list: BreakpointList = { command, args: withoutModified(args), entries };
+    const list: BreakpointList = { command, args, entries };
     this.#lists.delete(key);
     this.#lists.set(key, list);
     this.#forgetEmpty();
@@ -190,26 +166,6 @@ export class BreakpointStore {
   }
 }
 
-/** The arguments for debugpy, or null where it cannot have such a breakpoint: it knows sources by path only. */
-export function listForDebugpy(list: BreakpointList, ids: Ids): JsonObject | null {
-  switch (list.command) {
-    case 'setBreakpoints': {
-      const source = isObject(list.args['source']) ? list.args['source'] : {};
-      if (typeof source['path'] !== 'string') return null;
-      try {
-        return { ...list.args, source: sourceToDebugpy(source, ids), breakpoints: list.entries.map((e) => e.spec) };
-      } catch (error) {
-        if (error instanceof StaleId) return null;
-        throw error;
-      }
-    }
-    case 'setFunctionBreakpoints':
-      return { ...list.args, breakpoints: list.entries.map((e) => e.spec) };
-    case 'setExceptionBreakpoints':
-      return { ...list.args, filters: Array.isArray(list.args['filters']) ? list.args['filters'] : [] };
-  }
-}
-
 /** For each new breakpoint the old one that it is, if any: the same in all, else at the same place. */
 function keep(specs: readonly JsonObject[], before: Entry[]): (Entry | undefined)[] {
   const left = [...before];
@@ -236,12 +192,6 @@ function sourceKey(source: JsonObject): string {
 
 export function baseName(path: string): string {
   return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
-}
-
-function withoutModified(args: JsonObject): JsonObject {
-  const rest: Record<string, unknown> = { ...args };
-  delete rest['sourceModified'];
-  return rest;
 }
 
 function stateOf(given: JsonObject): State {

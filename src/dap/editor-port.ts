@@ -1,12 +1,12 @@
 // Owns the stable port of a target: the sockets that listen, who on them is the editor, the connection to the present
 // worker, and the clock of the session between the two. Decides nothing about the debugging itself: session.ts.
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { DebugwandError, messageOf } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import { editorName } from './attach-arguments.ts';
 import { EditorConnection, FIRST_MESSAGE_MS } from './editor-connection.ts';
 import type { DapRequest, Outgoing } from './messages.ts';
-import { describePortOwner, portOwner } from './port-owner.ts';
+import { PortListener } from './editor-listener.ts';
 import { Session } from './session.ts';
 import type {
   LossReason,
@@ -44,13 +44,12 @@ export type EditorPortEvent = { readonly type: 'listening'; readonly port: numbe
 /** Connections beside the editor's; when there are more the oldest has to go. */
 const MAX_STRANGERS = 64;
 const GOODBYE_MS = 1000;
-const CLOSE_MS = 1000;
 
 export class EditorPort {
   #options: EditorPortOptions;
   readonly #onEvent: (event: EditorPortEvent) => void;
   readonly #session: Session;
-  readonly #servers: Server[] = [];
+  readonly #listener: PortListener;
   readonly #connections = new Set<EditorConnection>();
   readonly #links = new Map<number, WorkerLink>();
   readonly #upstreams = new Map<number, UpstreamConnection>();
@@ -67,6 +66,9 @@ export class EditorPort {
     this.#options = options;
     this.#onEvent = onEvent;
     this.#session = new Session(sessionOptions(options));
+    this.#listener = new PortListener((socket) => {
+      this.#accept(socket);
+    });
   }
 
   /** The port in use; 0 before `listen`. */
@@ -80,17 +82,7 @@ export class EditorPort {
    */
   async listen(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    try {
-      const first = await this.#bind('127.0.0.1', this.#options.port);
-      this.#port = first;
-      await this.#bind('::1', first).catch((error: unknown) => {
-        // A machine without IPv6 is fine; one where somebody else has ::1 is not: some editors try it first.
-        if (codeOf(error) === 'EADDRINUSE') throw error;
-      });
-    } catch (error) {
-      await this.#unbind();
-      throw this.#explain(error);
-    }
+    this.#port = await this.#listener.bind(this.#options.port, this.#options.name);
     if (signal.aborted) await this.close();
     signal.throwIfAborted();
     signal.addEventListener('abort', () => void this.close(), { once: true });
@@ -129,57 +121,7 @@ export class EditorPort {
     const upstreams = [...this.#upstreams.values()];
     for (const upstream of upstreams) upstream.release('disconnect');
     for (const connection of this.#connections) connection.finish(GOODBYE_MS);
-    await Promise.all([...upstreams.map((upstream) => upstream.closed), this.#unbind()]);
-  }
-
-  #bind(host: string, port: number): Promise<number> {
-    const server = createServer((socket) => this.#accept(socket));
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port, exclusive: true, ipv6Only: true }, () => {
-        server.off('error', reject);
-        server.on('error', (error) => this.#log('warn', `listening on ${host}: ${messageOf(error)}`));
-        this.#servers.push(server);
-        const address = server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : port);
-      });
-    });
-  }
-
-  async #unbind(): Promise<void> {
-    const servers = this.#servers.splice(0);
-    for (const connection of this.#connections) if (connection !== this.#holder) connection.finish(GOODBYE_MS);
-    await Promise.all(
-      servers.map(
-        (server) =>
-          new Promise<void>((resolve) => {
-            server.close(() => resolve());
-            setTimeout(resolve, CLOSE_MS).unref();
-          }),
-      ),
-    );
-  }
-
-  #explain(error: unknown): unknown {
-    const port = String(this.#options.port);
-    const elsewhere = `or give the target "${this.#options.name}" another port (\`port\` in the config, or --port)`;
-    if (codeOf(error) === 'EACCES') {
-      return new DebugwandError({
-        code: 'port-denied',
-        message: `port ${port} may not be opened by this user`,
-        fix: 'choose a port above 1023: `port` in the config, or --port',
-        cause: error,
-      });
-    }
-    if (codeOf(error) !== 'EADDRINUSE') return error;
-    const pid = portOwner(this.#options.port)?.pid ?? null;
-    const who = describePortOwner(this.#options.port) ?? 'another process';
-    return new DebugwandError({
-      code: 'port-taken',
-      message: `port ${port} is taken by ${who}`,
-      fix: `${pid === null ? 'end that process' : `end it (kill ${String(pid)})`}, ${elsewhere}`,
-      cause: error,
-    });
+    await Promise.all([...upstreams.map((upstream) => upstream.closed), this.#listener.close()]);
   }
 
   #accept(socket: Socket): void {
@@ -244,13 +186,16 @@ export class EditorPort {
     this.#inputs.push(input);
     if (this.#running) return;
     this.#running = true;
-    try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      try {
         this.#perform(this.#session.handle(next, this.#now()));
+      } catch (error) {
+        // A fault of ours ends one debug session, not the daemon with all its targets.
+        this.#log('warn', `fault in the session keeper (${next.type}): ${messageOf(error)}`);
+        this.#holder?.destroy('fault in the session keeper');
       }
-    } finally {
-      this.#running = false;
     }
+    this.#running = false;
     this.#schedule();
   }
 
@@ -346,8 +291,4 @@ function sessionOptions(options: EditorPortOptions): SessionOptions {
     windows: process.platform === 'win32',
     waitingFor: options.waitingFor ?? null,
   };
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,6 +1,7 @@
 // Owns sequence C of the session: bringing a new worker to where the last one was, then telling the editor. Pure.
 import { attachArguments } from './attach-arguments.ts';
-import { listForDebugpy, type BreakpointList } from './breakpoints.ts';
+import { listForDebugpy } from './breakpoint-lists.ts';
+import type { BreakpointList } from './breakpoints.ts';
 import { ASSUMED, capabilitiesOf, changedCapabilities } from './capabilities.ts';
 import { isInteger, objects, stringOr, bodyOf, type DapResponse } from './messages.ts';
 import type { Core, Editor, Pending, Upstream } from './session-core.ts';
@@ -8,9 +9,9 @@ import { forwardEvent } from './session-events.ts';
 import { endWaiting } from './session-waiting.ts';
 
 /** How long debugpy may take to answer a step of the handshake before the worker counts as lost. */
-export const HANDSHAKE_MS = 10_000;
+const HANDSHAKE_MS = 10_000;
 /** How long breakpoint requests wait for a handshake under way. */
-export const HOLD_MS = 400;
+const HOLD_MS = 400;
 
 /** Connects to the known worker if an editor wants one and none is connected. */
 export function connectWorker(core: Core): void {
@@ -75,7 +76,7 @@ export function configure(core: Core, editor: Editor, upstream: Upstream): void 
     sendList(core, editor, upstream, list, keys);
   }
   releaseHeld(core, editor);
-  if (editor.phase === 'running') start(core, editor, upstream);
+  if (editor.phase === 'running') start(core, upstream);
 }
 
 /** Answers breakpoint requests that were held and are not on their way to debugpy, from what is known. */
@@ -89,7 +90,7 @@ export function releaseHeld(core: Core, editor: Editor): void {
 }
 
 /** The editor has said all: the worker may run. */
-export function start(core: Core, _editor: Editor, upstream: Upstream): void {
+export function start(core: Core, upstream: Upstream): void {
   upstream.phase = 'starting';
   upstream.deadline = core.now + HANDSHAKE_MS;
   core.ask(upstream, {}, { role: 'start', command: 'configurationDone' });
@@ -104,7 +105,7 @@ export function sendList(
   list: BreakpointList,
   keys: readonly number[],
 ): void {
-  const args = listForDebugpy(list, core.ids);
+  const args = listForDebugpy(list.command, list.args, core.ids);
   if (args === null) {
     const message = 'debugpy can only set breakpoints in files';
     editor.breakpoints.answered(list, {}, false, message);

@@ -1,7 +1,7 @@
 // Owns what becomes of each request of the editor: answered here, or passed on. Pure. Every request that enters gets
 // exactly one response, sooner or later.
 import { refuseAttach } from './attach-arguments.ts';
-import { invalidList, isListCommand, type ListCommand } from './breakpoints.ts';
+import { invalidList, isListCommand, type ListCommand } from './breakpoint-lists.ts';
 import { capabilities, UNANSWERED_BY_DEBUGPY } from './capabilities.ts';
 import { isInteger, isObject, stringOr, type DapRequest, type JsonObject } from './messages.ts';
 import { argumentsToDebugpy, StaleId } from './remap.ts';
@@ -14,7 +14,7 @@ const NO_WORKER = 'no worker is attached: waiting for the next one';
 /** Sources with a source map of the editor that are remembered. */
 const MAX_SOURCE_MAPS = 1000;
 /** How long pydevd may take for a question about a thread that is not stopped; it forgets some of them. */
-export const RUNNING_ANSWER_MS = 5000;
+const RUNNING_ANSWER_MS = 5000;
 
 const RESUMES: ReadonlySet<string> = new Set(['continue', 'next', 'stepIn', 'stepOut']);
 const NEEDS_STOP: ReadonlySet<string> = new Set([
@@ -102,7 +102,7 @@ function configurationDone(core: Core, editor: Editor, key: number): void {
   if (editor.phase !== 'configuring') return;
   editor.phase = 'running';
   if (editor.attachKey !== null) core.respond(editor.attachKey);
-  if (core.upstream?.phase === 'configuring') start(core, editor, core.upstream);
+  if (core.upstream?.phase === 'configuring') start(core, core.upstream);
 }
 
 function setList(core: Core, editor: Editor, key: number, command: ListCommand, args: JsonObject): void {
@@ -154,7 +154,7 @@ function everyThread(command: string, args: JsonObject): JsonObject {
 }
 
 /** `body`: pydevd's answer to pydevdSystemInfo. */
-export function systemInfo(core: Core, body: unknown): JsonObject {
+function systemInfo(core: Core, body: unknown): JsonObject {
   const version = core.upstream?.worker.debugpy;
   return { debugpy: version === undefined ? {} : { version }, ...(isObject(body) ? body : {}) };
 }

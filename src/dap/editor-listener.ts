@@ -1,0 +1,86 @@
+// Owns the sockets that listen on a target's port: binding both loopback addresses, naming who has a port that is taken.
+import { createServer, type Server, type Socket } from 'node:net';
+import { DebugwandError } from '../lib/errors.ts';
+import { describePortOwner, portOwner } from './port-owner.ts';
+
+const CLOSE_MS = 1000;
+
+export class PortListener {
+  readonly #onSocket: (socket: Socket) => void;
+  readonly #servers: Server[] = [];
+
+  constructor(onSocket: (socket: Socket) => void) {
+    this.#onSocket = onSocket;
+  }
+
+  /**
+   * Binds a port (0: any) on 127.0.0.1, and on ::1 where there is such a thing. Returns the port. After a failure nothing
+   * is bound, and it may be tried again.
+   * @throws DebugwandError `port-taken` naming who has it, `port-denied`
+   */
+  async bind(port: number, target: string): Promise<number> {
+    try {
+      const bound = await this.#bind('127.0.0.1', port);
+      await this.#bind('::1', bound).catch((error: unknown) => {
+        // A machine without IPv6 is fine; one where somebody else has ::1 is not: some editors try it first.
+        if (codeOf(error) === 'EADDRINUSE') throw error;
+      });
+      return bound;
+    } catch (error) {
+      await this.close();
+      throw explain(error, port, target);
+    }
+  }
+
+  /** Takes no more connections; those that are open have to be ended by whoever has them. */
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#servers.splice(0).map(
+        (server) =>
+          new Promise<void>((resolve) => {
+            server.close(() => {
+              resolve();
+            });
+            setTimeout(resolve, CLOSE_MS).unref();
+          }),
+      ),
+    );
+  }
+
+  #bind(host: string, port: number): Promise<number> {
+    const server = createServer(this.#onSocket);
+    return new Promise((resolve, reject) => {
+      // Later ones are about single connections (no descriptor left): the listener itself goes on.
+      server.on('error', reject);
+      server.listen({ host, port, exclusive: true, ipv6Only: true }, () => {
+        this.#servers.push(server);
+        const address = server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+}
+
+function explain(error: unknown, port: number, target: string): unknown {
+  if (codeOf(error) === 'EACCES') {
+    return new DebugwandError({
+      code: 'port-denied',
+      message: `port ${String(port)} may not be opened by this user`,
+      fix: 'choose a port above 1023: `port` in the config, or --port',
+      cause: error,
+    });
+  }
+  if (codeOf(error) !== 'EADDRINUSE') return error;
+  const pid = portOwner(port)?.pid ?? null;
+  const end = pid === null ? 'end that process' : `end it (kill ${String(pid)})`;
+  return new DebugwandError({
+    code: 'port-taken',
+    message: `port ${String(port)} is taken by ${describePortOwner(port) ?? 'another process'}`,
+    fix: `${end}, or give the target "${target}" another port (\`port\` in the config, or --port)`,
+    cause: error,
+  });
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
