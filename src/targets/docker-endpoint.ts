@@ -164,7 +164,9 @@ export function knownSockets(facts: Pick<EndpointFacts, 'env' | 'home' | 'uid' |
 
 /** For messages: "unix:///var/run/docker.sock", "tcp://10.0.0.1:2376". */
 export function describeEndpoint(endpoint: Endpoint): string {
-  if (endpoint.kind === 'socket') return endpoint.path.startsWith('/') ? `unix://${endpoint.path}` : endpoint.path;
+  if (endpoint.kind === 'socket') {
+    return /^(\/\/\.\/|\\\\\.\\)/.test(endpoint.path) ? `npipe://${endpoint.path}` : `unix://${endpoint.path}`;
+  }
   return `tcp://${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${String(endpoint.port)}`;
 }
 
