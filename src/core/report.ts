@@ -12,7 +12,9 @@ export function errorReport(error: DebugwandError): ErrorReport {
 
 export function targetReport(config: TargetConfig, state: TargetState, plan: Plan): TargetReport {
   const replicaName = state.replica?.name ?? '';
-  const processes = (state.classification?.processes ?? []).map((p) => processReport(p, replicaName, state.processesAt));
+  const processes = (state.classification?.processes ?? []).map((p) =>
+    processReport(p, replicaName, state.processesAt),
+  );
   return {
     name: config.name,
     kind: config.source.kind,

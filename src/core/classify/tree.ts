@@ -64,7 +64,9 @@ export function isFork(node: Node): boolean {
   if (parent === null || process.python === null || parent.process.python === null) return false;
   if (process.execId !== '0' && parent.process.execId !== '0') return process.execId === parent.process.execId;
   if (markedAsCopy(process)) return false;
-  return sameCommand(process, parent.process) && process.exe === parent.process.exe;
+  // The exe of another user's process cannot be read: that proves nothing.
+  const exes = [process.exe, parent.process.exe].filter((exe) => exe !== null);
+  return sameCommand(process, parent.process) && new Set(exes).size <= 1;
 }
 
 /** Reloaders of django and werkzeug mark the copy that they start. */

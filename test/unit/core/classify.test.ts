@@ -164,6 +164,20 @@ const WRITTEN: readonly [string, readonly ProcessInfo[], string, string][] = [
     'forked by the gunicorn arbiter 8',
   ],
   [
+    'gunicorn --user: what is another user’s cannot be read',
+    [
+      processInfo(10, 1, `${PY} /usr/local/bin/gunicorn --user 1000 app`),
+      processInfo(11, 10, `${PY} /usr/local/bin/gunicorn --user 1000 app`, {
+        uid: 1000,
+        execId: '0',
+        exe: null,
+        environ: null,
+      }),
+    ],
+    'SW',
+    'forked by the gunicorn arbiter 10',
+  ],
+  [
     'uv run',
     [
       processInfo(10, 1, 'uv run uvicorn app:app --reload'),
