@@ -43,6 +43,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   const ui = createUi(options.ui, {
     log,
     notify: options.notify,
+    output: options.command ? process.stderr : process.stdout,
     onQuit: () => {
       ended(0);
     },

@@ -14,6 +14,8 @@ export type { UiMode } from './style.ts';
 
 export interface UiOptions {
   readonly log: FileLog;
+  /** Default: stdout. With a command of ours, stdout is the command's. */
+  readonly output?: NodeJS.WriteStream;
   /** False: no notification, whatever the config says. */
   readonly notify: boolean;
   readonly targetConfig: (name: string) => TargetConfig | undefined;
@@ -31,7 +33,8 @@ export interface Ui {
 }
 
 export function createUi(mode: UiMode, options: UiOptions): Ui {
-  const { stdin, stdout, env } = process;
+  const { stdin, env } = process;
+  const stdout = options.output ?? process.stdout;
   let last: StatusReport | null = null;
   let current: Transition | null = null;
   // Who reads our output may leave (`wand watch | head`): the daemon goes on.
