@@ -1,5 +1,9 @@
-// Owns the session keeper's state machine: one editor session across many workers (the map of its parts is in
-// README.md of src). Pure: no sockets, no clock; `now` and every event come in, what to send comes out.
+// Owns the session keeper's state machine: one editor session across many workers. Pure: no sockets, no clock; `now` and
+// every event come in, what to send comes out. Its parts, by what they decide:
+//   session-requests   what becomes of the editor's requests      session-events   what becomes of debugpy's messages
+//   session-configure  sequence C: a new worker                   session-loss     sequences A and B: a worker is gone
+//   session-waiting    sequence D: none is there                  session-leave    the editor goes
+// session-core holds the data; breakpoints, ids, remap, attach-arguments, capabilities are what survives or is translated.
 import { editorName, refuseInitialize } from './attach-arguments.ts';
 import type { BreakpointList } from './breakpoints.ts';
 import { Core, type Editor, type Upstream } from './session-core.ts';
