@@ -10,6 +10,7 @@ import { root } from '../support/step.ts';
 import { measureStall, measureThroughput } from './app-cost.ts';
 import { measureBaseline } from './baseline.ts';
 import { measureIdle } from './idle.ts';
+import { measureKeeper } from './keeper.ts';
 import { measureKills } from './kills.ts';
 import { measureReloads } from './reload.ts';
 import { measureRoundTrips } from './round-trips.ts';
@@ -63,7 +64,9 @@ const PARTS: Record<string, Part> = {
   },
   roundTrips: async () => {
     const { step, stackTrace, variables } = await measureRoundTrips(100);
+    const keeper = summary((await measureKeeper(500)).own);
     return {
+      keeper,
       step: summary(step),
       stackTrace: summary(stackTrace),
       variables: summary(variables),
@@ -71,6 +74,7 @@ const PARTS: Record<string, Part> = {
         goal('step, p50', summary(step).p50, 10, 'ms'),
         goal('stackTrace, p50', summary(stackTrace).p50, 5, 'ms'),
         goal('variables, p50', summary(variables).p50, 5, 'ms'),
+        goal("the keeper's own share of a round trip, p99", keeper.p99, 0.5, 'ms'),
       ],
     };
   },
