@@ -102,6 +102,14 @@ function web(
   return { name, files: { 'app.py': source }, command, workers, http: true, ...more };
 }
 
+/** werkzeug 3.1.9 hears nothing from watchdog 7.1: without watchdog it looks at the files' times. */
+function statReloader(source: string): Pick<Setup, 'files' | 'env'> {
+  return {
+    files: { 'app.py': source, 'watchdog.py': 'raise ImportError\n' },
+    env: ({ dir, port }) => ({ PYTHONPATH: dir, PORT: String(port) }),
+  };
+}
+
 const save = { reload: { save: 'app.py' } } as const;
 
 /** Rows whose packages are in ALL_PACKAGES. */
@@ -142,9 +150,7 @@ export const SETUPS: readonly Setup[] = [
     ({ bin, port }) => [`${bin}/uvicorn`, 'app:app', '--reload', '--port', String(port)],
     save,
   ),
-  web('hypercorn', ASGI, 1, ({ bin, port }) => [`${bin}/hypercorn`, 'app:app', '-b', `127.0.0.1:${String(port)}`], {
-    reload: 'kill',
-  }),
+  web('hypercorn', ASGI, 1, ({ bin, port }) => [`${bin}/hypercorn`, 'app:app', '-b', `127.0.0.1:${String(port)}`]),
   web(
     'hypercorn-reload',
     ASGI,
@@ -196,7 +202,10 @@ export const SETUPS: readonly Setup[] = [
     reload: 'hup',
   }),
   web('flask', FLASK, 1, ({ bin, port }) => [`${bin}/flask`, 'run', '--port', String(port)]),
-  web('flask-debug', FLASK, 1, ({ bin, port }) => [`${bin}/flask`, 'run', '--debug', '--port', String(port)], save),
+  web('flask-debug', FLASK, 1, ({ bin, port }) => [`${bin}/flask`, 'run', '--debug', '--port', String(port)], {
+    ...save,
+    ...statReloader(FLASK),
+  }),
   web(
     'flask-script',
     `${FLASK}if __name__ == "__main__":\n    app.run(debug=True, port=int(os.environ["PORT"]))\n`,
@@ -204,7 +213,7 @@ export const SETUPS: readonly Setup[] = [
     ({ bin }) => [`${bin}/python`, 'app.py'],
     {
       ...save,
-      env: ({ port }) => ({ PORT: String(port) }),
+      ...statReloader(`${FLASK}if __name__ == "__main__":\n    app.run(debug=True, port=int(os.environ["PORT"]))\n`),
     },
   ),
   web('django', DJANGO, 1, ({ bin, port }) => [`${bin}/python`, 'manage.py', 'runserver', String(port)], {
@@ -384,6 +393,7 @@ async function endTree(root: number): Promise<void> {
     for (const pid of doomed) signal(pid, 'SIGSTOP');
   }
   for (const pid of doomed) signal(pid, 'SIGKILL');
+  signal(-root, 'SIGKILL'); // orphans that stayed in the group
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
