@@ -7,7 +7,7 @@ import { listenControl, type ControlRequest } from '../daemon/control.ts';
 import { takeLock } from '../daemon/lock.ts';
 import { Supervisor } from '../daemon/supervisor.ts';
 import { DebugwandError } from '../lib/errors.ts';
-import { createLog } from '../lib/log.ts';
+import { createLog, type Log } from '../lib/log.ts';
 import { lockPath, logPath, socketPath } from '../lib/paths.ts';
 import { createUi, type UiMode } from '../ui/ui.ts';
 
@@ -73,7 +73,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   try {
     closeControl = await listenControl(socketPath(root), (request) => control(request, running, ended));
     await running.apply(options.config);
-    if (options.command) followChild(running, ended);
+    if (options.command) followChild(running, log, ended);
     closeWatch =
       options.watchConfig === null
         ? null
@@ -157,13 +157,14 @@ function onSignals(
   };
 }
 
-function followChild(supervisor: Supervisor, ended: (code: number) => void): void {
+function followChild(supervisor: Supervisor, log: Log, ended: (code: number) => void): void {
   const child = supervisor.child();
   if (child === null) return;
-  void child.exited.then(({ code, signal }) => {
+  void child.exited.then(({ code, signal, error }) => {
+    if (error !== undefined) log.error(`${error.message}\nfix: ${error.fix}`);
     // A restart on request ends the old child too: then there is a new promise.
     const next = supervisor.child();
-    if (next !== null && next.exited !== child.exited) followChild(supervisor, ended);
+    if (next !== null && next.exited !== child.exited) followChild(supervisor, log, ended);
     else ended(code ?? 128 + (SIGNAL_NUMBERS[signal ?? ''] ?? 15));
   });
 }

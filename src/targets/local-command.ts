@@ -31,7 +31,7 @@ export type CommandState =
     }
   | { readonly state: 'failed'; readonly error: DebugwandError };
 
-type End = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+type End = Awaited<CommandChild['exited']>;
 
 /** How long the command may take to stop by itself before it is killed, ms: all of wand has 2 s. */
 const STOP_MS = 1_200;
@@ -70,7 +70,7 @@ export class LocalCommand implements CommandChild {
     const [program = '', ...args] = argv;
     const missing = whyNotRunnable(program, cwd);
     if (missing !== null) {
-      this.#end({ state: 'failed', error: missing }, { code: 127, signal: null });
+      this.#end({ state: 'failed', error: missing }, { code: 127, signal: null, error: missing });
       return;
     }
     const [file = program, ...rest] = [...wrapper, program, ...args];
@@ -85,8 +85,9 @@ export class LocalCommand implements CommandChild {
     });
     this.#child = child;
     child.once('error', (error) => {
-      if (child.pid === undefined)
-        this.#end({ state: 'failed', error: cannotStart(program, error) }, { code: 126, signal: null });
+      if (child.pid !== undefined) return;
+      const failure = cannotStart(program, error);
+      this.#end({ state: 'failed', error: failure }, { code: 126, signal: null, error: failure });
     });
     child.once('exit', (code, signal) => {
       this.#end({ state: 'ended', code, signal, at: Date.now() }, { code, signal });

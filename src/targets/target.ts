@@ -22,7 +22,12 @@ export interface ExecOptions {
 /** The command that a local target started, for `wand watch -- COMMAND`. */
 export interface CommandChild {
   /** Resolves when the command ends by itself or by a signal; a `restart` starts a new promise. */
-  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  readonly exited: Promise<{
+    readonly code: number | null;
+    readonly signal: NodeJS.Signals | null;
+    /** It could not be started at all. */
+    readonly error?: DebugwandError;
+  }>;
   signal(name: NodeJS.Signals): void;
   restart(): Promise<void>;
 }
