@@ -15,7 +15,7 @@ import {
   type EndpointFacts,
 } from './docker-endpoint.ts';
 import { DockerEngine } from './docker-engine.ts';
-import { deniedError, unreachableError } from './docker-errors.ts';
+import { deniedError, explainDocker, unreachableError } from './docker-errors.ts';
 import { parseFailure } from './docker-wire.ts';
 
 /** How long one candidate may take to answer a ping, ms. */
@@ -37,6 +37,11 @@ export async function connectDocker(explicit: string | null, signal: AbortSignal
     else attempt.engine.close();
   }
   if (found !== null) return found;
+  // It answered, if only with a refusal: what it said is the news.
+  const refused = tries.find((attempt) => parseFailure(attempt.error).status !== null);
+  if (refused !== undefined) {
+    throw explainDocker(refused.error, { endpoint: describeEndpoint(refused.candidate.endpoint) });
+  }
   const denied = tries.find((attempt) => attempt.denied);
   if (denied !== undefined) throw deniedError(describeEndpoint(denied.candidate.endpoint), denied.error);
   throw unreachableError(notFoundText(tries), tries[0]?.error);

@@ -8,6 +8,7 @@ import type { Replica, Snapshot } from '../../src/core/types.ts';
 import { DebugwandError } from '../../src/lib/errors.ts';
 import type { ExecStream, Target } from '../../src/targets/target.ts';
 import { until } from '../support/until.ts';
+import { bytesOf, outputOf, textOf, Watching } from '../support/watching.ts';
 
 /** One workload of a platform, and a target that means it. It runs when the stage is set. */
 export interface Stage {
@@ -35,74 +36,16 @@ const ECHO = 'import sys\nwhile b := sys.stdin.buffer.read1(65536): sys.stdout.b
 const FOREVER = 'import time; print("up", flush=True); time.sleep(1e6)';
 const never = new AbortController().signal;
 
-/** Follows a watch, and keeps all that it said. */
-class Watcher {
-  readonly seen: Snapshot[] = [];
-  readonly #abort = new AbortController();
-  readonly #done: Promise<void>;
-
-  constructor(target: Target) {
-    this.#done = (async () => {
-      for await (const snapshot of target.watch(this.#abort.signal)) this.seen.push(snapshot);
-    })();
-  }
-
-  get last(): Snapshot | undefined {
-    return this.seen.at(-1);
-  }
-
-  running(what = 'it runs'): Promise<Replica> {
-    return until(
-      () => this.last?.replicas.find((replica) => replica.state === 'running'),
-      `${what}; seen: ${JSON.stringify(this.last)}`,
-      20_000,
-    );
-  }
-
-  waiting(what: string, words = /./): Promise<Snapshot> {
-    return until(
-      () => (this.last?.error === null && words.test(this.last.waitingFor ?? '') ? this.last : null),
-      `${what}; seen: ${JSON.stringify(this.last)}`,
-      20_000,
-    );
-  }
-
-  async stop(): Promise<void> {
-    this.#abort.abort();
-    await this.#done;
-  }
-}
-
-async function textOf(stream: ExecStream['stdout']): Promise<string> {
-  return (await bytesOf(stream)).toString('utf8');
-}
-
-async function bytesOf(stream: ExecStream['stdout']): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
 /** Runs the suite on the platform; without one (`get` gives undefined) it is skipped. */
 export function targetContract(name: string, set: (() => Promise<Stage>) | undefined): void {
   describe.skipIf(set === undefined)(`the target contract: ${name}`, () => {
     let stage: Stage;
-    let watcher: Watcher;
+    let watcher: Watching;
     let replica: Replica;
 
     const run = (code: string, args: readonly string[] = []): Promise<ExecStream> =>
       stage.target.exec(replica, [stage.python, '-I', '-S', '-c', code, ...args], {}, never);
-    const output = async (code: string): Promise<string> => {
-      const stream = await run(code);
-      stream.stdin.end();
-      const [stdout, stderr, { code: exit }] = await Promise.all([
-        textOf(stream.stdout),
-        textOf(stream.stderr),
-        stream.exit,
-      ]);
-      expect({ stderr, exit }).toEqual({ stderr: '', exit: 0 });
-      return stdout.trim();
-    };
+    const output = async (code: string): Promise<string> => outputOf(await run(code));
 
     beforeAll(async () => {
       stage = await (set ?? Promise.reject.bind(Promise))();
@@ -112,7 +55,7 @@ export function targetContract(name: string, set: (() => Promise<Stage>) | undef
       await stage.strike();
     });
     beforeEach(async () => {
-      watcher = new Watcher(stage.target);
+      watcher = new Watching(stage.target);
       replica = await watcher.running();
     });
     afterEach(() => watcher.stop());
@@ -135,7 +78,7 @@ export function targetContract(name: string, set: (() => Promise<Stage>) | undef
       test('ends as soon as its signal aborts, and leaves nothing open', async () => {
         const descriptors = (): number => readdirSync('/proc/self/fd').length;
         const cycle = async (): Promise<void> => {
-          const one = new Watcher(stage.target);
+          const one = new Watching(stage.target);
           await until(() => one.last, 'a first snapshot');
           const begin = performance.now();
           await one.stop();
@@ -154,7 +97,7 @@ export function targetContract(name: string, set: (() => Promise<Stage>) | undef
       });
 
       test('is there for several at once', async () => {
-        const second = new Watcher(stage.target);
+        const second = new Watching(stage.target);
         expect((await second.running()).id).toBe(replica.id);
         await second.stop();
         expect(watcher.last?.error).toBeNull();
