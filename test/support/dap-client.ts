@@ -28,8 +28,8 @@ export interface DapClientOptions {
 export class DapFailure extends Error {
   readonly response: DapMessage;
 
-  constructor(response: DapMessage) {
-    super(`${String(response.command)}: ${String(response.message)}`);
+  constructor(response: DapMessage, recent: string) {
+    super(`${String(response.command)}: ${String(response.message)}\n${recent}`);
     this.name = 'DapFailure';
     this.response = response;
   }
@@ -106,7 +106,7 @@ export class DapClient {
   /** Sends a request; gives the body of its response. @throws DapFailure when the answer is no */
   async request<T = Record<string, unknown>>(command: string, args: unknown = {}): Promise<T> {
     const response = await this.ask(command, args);
-    if (response.success !== true) throw new DapFailure(response);
+    if (response.success !== true) throw new DapFailure(response, this.recent());
     return response.body as T;
   }
 
@@ -173,10 +173,18 @@ export class DapClient {
       };
       const timer = setTimeout(() => {
         done();
-        reject(new Error(`timed out after ${String(timeoutMs)} ms: the event "${event}"`));
+        reject(new Error(`timed out after ${String(timeoutMs)} ms: the event "${event}"\n${this.recent()}`));
       }, timeoutMs);
       this.#watchers.add(watcher);
     });
+  }
+
+  /** The last messages received, one a line, for the text of a failure. */
+  recent(): string {
+    const line = (m: DapMessage): string =>
+      `  ${m.event ?? `${String(m.command)} ${m.success === true ? 'ok' : String(m.message)}`} ${JSON.stringify(m.body ?? {})}`;
+    const last = this.received.slice(-12).map((message) => line(message).slice(0, 200));
+    return ['the last messages received:', ...last].join('\n');
   }
 
   /** Events of that name since a mark. */
