@@ -15,7 +15,7 @@ import traceback
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, cast
 
 import _debugwand_wire as wire
-from _debugwand_delivery import anonymous_file
+from _debugwand_delivery import Delivery, anonymous_file
 from _debugwand_enter import Request
 from _debugwand_memory import EntryError, credentials
 from _debugwand_relay import Channel, connect
@@ -520,6 +520,7 @@ class Agent:
             self._last_turn(min(0.1, deadline - time.monotonic()))
         if self._watcher is not None:
             self._watcher.close()
+        Delivery.close_all()
         bundle = sys.modules.get("_debugwand_bundle")
         if bundle is not None:
             bundle.cleanup()

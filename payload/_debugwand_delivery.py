@@ -8,7 +8,7 @@ more capabilities than the worker, a child with the worker's own rights holds th
 
 import os
 import struct
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional, Set
 
 from _debugwand_memory import Credentials, credentials
 
@@ -18,11 +18,27 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 
 class Delivery:
-    """`path` opens the source for the worker until `close`."""
+    """`path` opens the source for the worker until `close`, which may be called twice and from any thread."""
 
-    def __init__(self, path: str, close: Callable[[], None]) -> None:
+    _open: "Set[Delivery]" = set()
+
+    def __init__(self, path: str, take_back: Callable[[], None]) -> None:
         self.path = path
-        self.close = close
+        self._take_back = take_back
+        self._open.add(self)
+
+    def close(self) -> None:
+        try:
+            self._open.remove(self)
+        except KeyError:
+            return
+        self._take_back()
+
+    @classmethod
+    def close_all(cls) -> None:
+        """Before the agent leaves: those that linger for a thread that may still look for them, too."""
+        for delivery in list(cls._open):
+            delivery.close()
 
 
 def ways(pid: int, source: bytes) -> Iterator[Delivery]:
@@ -78,28 +94,32 @@ def _same_file(pid: int, path: str, descriptor: int) -> bool:
 
 
 def _plain_file(pid: int, directory: str, source: bytes) -> Optional[Delivery]:
-    path = "%s/.debugwand-%s" % (directory, os.urandom(8).hex())
-    seen = "/proc/%d/root%s" % (pid, path)
+    name = ".debugwand-%s" % os.urandom(8).hex()
     try:
-        descriptor = os.open(seen, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        # Held: the way through the process's root is gone when the process is, and the file must go all the same.
+        folder = os.open("/proc/%d/root%s" % (pid, directory), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return None
 
-    def close() -> None:
+    def take_back() -> None:
         try:
-            os.unlink(seen)
+            os.unlink(name, dir_fd=folder)
         except OSError:
-            pass  # went with its process or its mount
+            pass
+        os.close(folder)
 
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        os.write(descriptor, source)
-        os.fchmod(descriptor, 0o644)  # whatever the umask
+        descriptor = os.open(name, flags, 0o644, dir_fd=folder)
+        try:
+            os.write(descriptor, source)
+            os.fchmod(descriptor, 0o644)  # whatever the umask
+        finally:
+            os.close(descriptor)
     except OSError:
-        close()
+        take_back()
         return None
-    finally:
-        os.close(descriptor)
-    return Delivery(path, close)
+    return Delivery("%s/%s" % (directory, name), take_back)
 
 
 def _shelf(pid: int, theirs: Credentials, source: bytes) -> Optional[Delivery]:

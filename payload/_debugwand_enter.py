@@ -188,7 +188,7 @@ class Visitor:
                     raise
                 self._forget()
             self._check(deadline)
-            time.sleep(_RETRY)
+            time.sleep(_RETRY / 2)
 
     def _arm_once(self, runtime: Runtime) -> List[int]:
         """Thread states that were armed; empty: too early."""
@@ -204,7 +204,15 @@ class Visitor:
             self._next_way()
         assert self._delivery is not None
         path = self._delivery.path
-        return [t for t in self._wanted(runtime, interpreter) if runtime.arm(interpreter, t, path)]
+        threads = [t for t in self._wanted(runtime, interpreter) if runtime.load(interpreter, t, path)]
+        # Once more, right before it counts: microseconds matter while a process starts.
+        if self._would_refuse(runtime.stack.imports(main)):
+            for thread in threads:
+                runtime.disarm(thread, path)
+            return []
+        for thread in threads:
+            runtime.stop(interpreter, thread)
+        return threads
 
     def _wanted(self, runtime: Runtime, interpreter: int) -> List[int]:
         """All threads; for a hold only the main one, while there is hope that it runs."""
@@ -214,7 +222,7 @@ class Visitor:
             return [main]
         return runtime.threads(interpreter)
 
-    def _would_refuse(self, imports: Optional[str]) -> bool:
+    def _would_refuse(self, imports: str) -> bool:
         """The doorbell's own judgement (see there), ahead of time: better not to interrupt at all."""
         waited = time.monotonic() - self._started
         if imports == "stdlib":
@@ -231,7 +239,8 @@ class Visitor:
             if not any(runtime.pending(thread, delivery.path) for thread in runtime.threads(interpreter)):
                 return False
             for thread in self._wanted(runtime, interpreter):
-                if thread not in threads and runtime.arm(interpreter, thread, delivery.path):
+                if thread not in threads and runtime.load(interpreter, thread, delivery.path):
+                    runtime.stop(interpreter, thread)
                     threads.append(thread)
             return True
         except EntryError:

@@ -257,10 +257,9 @@ class Runtime:
         except EntryError:
             return False
 
-    def arm(self, interpreter: int, thread: int, path: str) -> bool:
-        """Asks the thread to run the file. Path first, flag next, stop bit last: a thread that looks in between sees
-        nothing or everything. One byte of eval_breaker: the upper ones hold the version of its instrumentation.
-        False: the thread ended meanwhile."""
+    def load(self, interpreter: int, thread: int, path: str) -> bool:
+        """Writes the request into the thread state: path first, flag next, so that a thread that looks in between sees
+        nothing or everything. It will look once `stop` told it to. False: the thread ended meanwhile."""
         raw = os.fsencode(path) + b"\0"
         if len(raw) > self._support.path_size:
             raise EntryError("failed", "the path of the script is too long: %s" % path)
@@ -269,10 +268,16 @@ class Runtime:
         support = thread + self._support.support
         self.memory.write(support + self._support.path, raw)
         self.memory.write(support + self._support.pending, struct.pack("=i", 1))
+        return True
+
+    def stop(self, interpreter: int, thread: int) -> None:
+        """Has the thread look at its next check. One byte of eval_breaker: the upper ones hold the version of its
+        instrumentation."""
+        if not self._linked(interpreter, thread):
+            return
         # Little-endian or not: the low byte of a machine word.
         breaker = thread + self._support.eval_breaker + (7 if struct.pack("=H", 1) == b"\0\1" else 0)
         self.memory.write(breaker, bytes([self.memory.read(breaker, 1)[0] | PLEASE_STOP]))
-        return True
 
     def pending(self, thread: int, path: str) -> bool:
         """Whether the thread has still to run this file."""

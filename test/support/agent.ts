@@ -53,7 +53,8 @@ export async function startAgent(interpreter: string, setup: AgentSetup = {}): P
 }
 
 function replaceIn(bundle: Buffer, sources: Readonly<Record<string, string>>): Buffer {
-  const body = Buffer.from(JSON.stringify({ ...JSON.parse(bundle.subarray(4).toString()), ...sources }));
+  const real: unknown = JSON.parse(bundle.subarray(4).toString());
+  const body = Buffer.from(JSON.stringify(Object.assign({}, real, sources)));
   const head = Buffer.alloc(4);
   head.writeUInt32BE(body.length);
   return Buffer.concat([head, body]);

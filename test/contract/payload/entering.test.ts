@@ -1,5 +1,6 @@
 // The real payload, run by each Python that is here, entering real scripts on 3.14 and 3.15.
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RunParams, RunResult } from '../../../src/agent/protocol.ts';
 import { Script, startAgent, type AgentSetup, type RunningAgent } from '../../support/agent.ts';
@@ -129,9 +130,10 @@ describe.each(supported)('a target on Python $version', ({ path }) => {
       // It may not have exec'ed yet: then it is the same pid with another program a moment later.
       const result = await until(
         () =>
-          inject(one, inside, 'print("in")').catch((error: unknown) =>
-            codeOf(error) === 'changed' ? null : Promise.reject(error),
-          ),
+          inject(one, inside, 'print("in")').catch((error: unknown) => {
+            if (codeOf(error) === 'changed') return null;
+            throw error;
+          }),
         'entering a process that starts',
       );
       expect(result.exit).toBe(0);
@@ -150,6 +152,11 @@ describe.each(supported)('a target on Python $version', ({ path }) => {
   });
 });
 
+/** A matcher whose type says nothing. */
+function text(pattern: RegExp): unknown {
+  return expect.stringMatching(pattern);
+}
+
 function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
@@ -160,7 +167,7 @@ describe('what cannot be entered has a name', () => {
     await inside.says('up');
     await expect(inject(await agent(), inside, '', { timeoutMs: 300 })).rejects.toMatchObject({
       code: 'asleep',
-      facts: { wchan: expect.stringMatching(/^$|nanosleep/) },
+      facts: { wchan: text(/^$|nanosleep/) },
     });
     await inside.says('woke');
     expect(inside.stderr).toBe('');
@@ -207,7 +214,7 @@ describe('what cannot be entered has a name', () => {
     await inside.says('up');
     await expect(inject(await agent(), inside, '')).rejects.toMatchObject({
       code: 'too-old',
-      facts: { version: expect.stringMatching(new RegExp(`^${version.replace('.', '\\.')}`)) },
+      facts: { version: text(new RegExp(`^${version.replace('.', '\\.')}`)) },
     });
   });
 });
@@ -226,6 +233,27 @@ describe.runIf(isRoot && which('setpriv') !== undefined)('rights', () => {
       code: 'denied',
       facts: { uid: 0, gid: 0, agentUid: 65534, needs: 'uid' },
     });
+  });
+
+  const sourceOf = (name: string): string => readFileSync(`${import.meta.dirname}/../../../payload/${name}.py`, 'utf8');
+
+  test.each<[string, string]>([
+    ['no process can hold it', '\n_shelf = lambda *_: None\n'],
+    ['there are no anonymous files', '\nanonymous_file = lambda *_: None\n'],
+  ])('the script goes by a plain file where %s, and the file goes again', async (_name, without) => {
+    const files = (): string[] =>
+      ['/dev/shm', '/tmp', '/var/tmp', '/run'].flatMap((folder) =>
+        readdirSync(folder).filter((name) => name.startsWith('.debugwand-')),
+      );
+    const before = files();
+    const target = new Script([...asNobody, current.path, '-c', LOOP]);
+    scripts.push(target);
+    await target.says('up');
+    const one = await agent(anAgent, { replace: { _debugwand_delivery: sourceOf('_debugwand_delivery') + without } });
+    await expect(inject(one, target, 'print(1)')).resolves.toMatchObject({ exit: 0 });
+    expect(target.stderr).toBe('');
+    await one.client.close();
+    expect(files()).toEqual(before);
   });
 
   test.each<[string, string[]]>([
