@@ -66,10 +66,14 @@ async function sampleApp(
     folder,
     url,
     answers: async () => {
-      await until(async () => {
-        url = await locate();
-        return fetch(`${url}/no-such-page`, { signal: AbortSignal.timeout(2000) }).catch(() => undefined);
-      }, `${url} answers`);
+      await until(
+        async () => {
+          url = await locate();
+          return fetch(`${url}/no-such-page`, { signal: AbortSignal.timeout(2000) }).catch(() => undefined);
+        },
+        `${url} answers`,
+        60_000,
+      );
     },
     edit,
     price: async (amount, signal) => {
@@ -84,7 +88,7 @@ async function sampleApp(
     },
   };
   try {
-    await until(() => app.price(1).catch(() => undefined), `${url} answers`, 30_000);
+    await app.answers();
   } catch (error) {
     const said = await why();
     await app.stop();
