@@ -46,6 +46,8 @@ const ERASE_BELOW = '\u001B[0J';
 const CLEAR_ALL = '\u001B[2J\u001B[3J\u001B[H';
 /** Changes within this are one drawing, ms. */
 const FRAME_MS = 40;
+/** Where a terminal does not know its own size. */
+const DEFAULT_ROWS = 24;
 
 const HELP: readonly (readonly [string, string])[] = [
   ['h', 'this help, on and off'],
@@ -131,9 +133,7 @@ export class LiveScreen {
   };
 
   readonly #onData = (chunk: Buffer | string): void => {
-    const text = chunk.toString();
-    if (text.startsWith('\u001B')) return; // an arrow, a function key, the mouse
-    for (const key of text) this.#onKey(key);
+    for (const key of keysIn(chunk.toString())) this.#onKey(key);
   };
 
   #onKey(key: string): void {
@@ -204,10 +204,11 @@ export class LiveScreen {
 
   #block(style: Style, last: boolean): string[] {
     const status = this.#report === null ? [] : statusLines(this.#report, style);
-    const keys = this.#options.keyboard.isTTY === true;
+    const { keyboard, terminal } = this.#options;
+    const keys = keyboard.isTTY === true;
     const help = HELP.map(([key, text]) => `  ${key}  ${text}`);
     const footer = !keys || last ? [] : this.#help ? help : ['h help  q quit'];
-    const room = Math.max(1, (this.#options.terminal.rows ?? 24) - 1);
+    const room = (terminal.rows === undefined || terminal.rows < 2 ? DEFAULT_ROWS : terminal.rows) - 1;
     const faint = (line: string): string => (style.color ? `\u001B[2m${line}\u001B[0m` : line);
     const block = [...status, ...footer.map((line) => faint(cut(line, style.width, '')))];
     return block.length <= room ? block : [...block.slice(0, room - 1), '…'];
@@ -222,4 +223,11 @@ export class LiveScreen {
     }, 0);
     return rows === 1 ? '\r' : `\r\u001B[${String(rows - 1)}A`;
   }
+}
+
+/** Without the sequences of arrows, function keys and the mouse, whose letters are no keys. */
+function keysIn(text: string): string[] {
+  const [first = '', ...escaped] = text.split('\u001B');
+  const rest = escaped.map((part) => part.replace(/^(\[[\d;?<]*[@-~]|O[A-Za-z]|.)/, ''));
+  return [first, ...rest].join('').split('');
 }

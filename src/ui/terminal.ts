@@ -78,7 +78,7 @@ function figuresThatFit(target: TargetReport, room: number): readonly string[] {
     if (used() <= room || shown.length === 1) break;
     shown = shown.filter((figure) => figure.worth !== worth);
   }
-  return shown.map(({ text }) => text);
+  return used() > room + LEAST_TEXT / 2 ? [] : shown.map(({ text }) => text);
 }
 
 /** The message is left out where the target's line has said it. */

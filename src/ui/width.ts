@@ -40,25 +40,44 @@ export function pad(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
-/** Lines of at most `width` columns, broken at spaces where there are some, those after the first begin with `indent`. */
+/** Lines of at most `width` columns, broken at spaces where there are some; those after the first begin with `indent`. */
 export function wrap(text: string, width: number, indent: string): string[] {
+  const further = widthOf(indent) * 2 > width ? '' : indent;
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(/ +/)) {
-    const joined = line === '' ? word : `${line} ${word}`;
+  let line = /^ */.exec(text)?.[0] ?? '';
+  let isBlank = true;
+  for (const word of text.trimStart().split(/ +/)) {
+    const joined = isBlank ? line + word : `${line} ${word}`;
     if (widthOf(joined) <= width) {
       line = joined;
+      isBlank = false;
       continue;
     }
-    if (line.trim() !== '') lines.push(line);
-    line = lines.length === 0 ? word : indent + word;
-    while (widthOf(line) > width) {
-      const head = cut(line, Math.max(1, width), '');
-      if (head === '' || head.length >= line.length || head.trim() === '') break;
-      lines.push(head);
-      line = indent + line.slice(head.length);
+    if (!isBlank) {
+      lines.push(line);
+      line = further;
     }
+    let rest = word;
+    while (widthOf(line + rest) > width) {
+      const piece = head(rest, width - widthOf(line));
+      lines.push(line + piece);
+      rest = rest.slice(piece.length);
+      line = further;
+    }
+    line += rest;
+    isBlank = rest === '';
   }
-  if (line.trim() !== '' || lines.length === 0) lines.push(line);
-  return lines;
+  return isBlank && lines.length > 0 ? lines : [...lines, line];
+}
+
+/** As much as fits, but one character at least: who wraps must come to an end. */
+function head(text: string, width: number): string {
+  let result = '';
+  let used = 0;
+  for (const { segment } of SEGMENTER.segment(text)) {
+    used += graphemeWidth(segment);
+    if (used > width && result !== '') break;
+    result += segment;
+  }
+  return result;
 }

@@ -29,7 +29,7 @@ test('the example shows every setting, and what it sets is the default', async (
   const text = await readFile(file, 'utf8');
   // The two forms of `process` at the top stand in its comment: it can have one value only.
   expect(text).toMatch(/'auto' takes .* \{ match \} or \{ pid \} override/);
-  const missing = settingPaths().filter((path) => !shown.has(path) && !/^process\./.test(path));
+  const missing = settingPaths().filter((path) => !shown.has(path) && !path.startsWith('process.'));
   expect(missing).toEqual([]);
   expect(example).toMatchObject({ process: 'auto', holdAtStart: false, terminateOnDisconnect: false, notify: true });
 });

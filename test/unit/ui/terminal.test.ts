@@ -1,0 +1,131 @@
+import { stripVTControlCharacters } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { TargetReport } from '../../../src/core/status.ts';
+import { statusLines } from '../../../src/ui/terminal.ts';
+import { cut, pad, widthOf, wrap } from '../../../src/ui/width.ts';
+import { attached, report, waiting, worker } from '../../support/reports.ts';
+
+const wide = { color: false, unicode: true, width: 140 };
+
+test('one line a target, names and phases below each other', () => {
+  const blocked: TargetReport = {
+    ...waiting,
+    name: 'worker',
+    port: 5680,
+    phase: 'blocked',
+    message: 'Python 3.11 is too old',
+    editor: { connected: false, client: null },
+    reattach: { count: 0, last: null, history: [] },
+    error: { code: 'too-old', message: 'Python 3.11 is too old', fix: 'use an image with 3.14' },
+  };
+  const stopped: TargetReport = {
+    ...attached,
+    name: 'web',
+    phase: 'stopped',
+    message: 'stopped at app.py:12',
+    stoppedAt: 'app.py:12',
+  };
+  expect(statusLines(report([attached, stopped, waiting, blocked]), wide)).toEqual([
+    '● api     attached  worker 43: spawned by the uvicorn reloader 17  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code',
+    '◆ web     stopped   stopped at app.py:12  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code',
+    '○ api     waiting   worker 43 ended, waiting for the next one  0.14 s  :5679  VS Code',
+    '✗ worker  blocked   Python 3.11 is too old  :5680  no editor',
+    '  fix: use an image with 3.14',
+  ]);
+});
+
+test('what does not fit goes, what matters least first', () => {
+  const at = (width: number): string => statusLines(report([attached]), { ...wide, width })[0] ?? '';
+  expect(at(80)).toBe('● api  attached  worker 43: spawned by the uvico…  0.14 s  64 MB  :5679  VS Code');
+  expect(at(60)).toBe('● api  attached  worker 43: spawned by the …  :5679  VS Code');
+  expect(at(45)).toBe('● api  attached  worker 43: spawned b…  :5679');
+  expect(at(10)).toBe('● api  attached  wo…'.slice(0, 20));
+});
+
+test('ASCII and colours', () => {
+  const [ascii] = statusLines(report([attached]), { color: false, unicode: false, width: 60 });
+  expect(ascii).toBe('* api  attached  worker 43: spawned by the ~  :5679  VS Code');
+  const colored = statusLines(report([attached, waiting]), { ...wide, color: true });
+  expect(colored[0]).toContain('\u001B[32m●\u001B[0m');
+  expect(colored.map(stripVTControlCharacters)).toEqual(statusLines(report([attached, waiting]), wide));
+});
+
+test('a bad config is told below, in full', () => {
+  const message = '/p/x has 2 problems:\n  targets.a: one\n  targets.b: two';
+  const lines = statusLines(report([], { configError: { code: 'config-invalid', message, fix: 'mend it' } }), wide);
+  expect(lines).toEqual([
+    'no targets',
+    'the config on disk is not used: the last good one stays',
+    '  /p/x has 2 problems:',
+    '    targets.a: one',
+    '    targets.b: two',
+    '  fix: mend it',
+  ]);
+});
+
+test('no line is ever wider than the terminal, whatever the texts are', () => {
+  const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 60 }), fc.lorem());
+  fc.assert(
+    fc.property(
+      text,
+      text,
+      text,
+      fc.integer({ min: 1, max: 150 }),
+      fc.boolean(),
+      (message, fix, client, width, color) => {
+        const target: TargetReport = {
+          ...attached,
+          name: `n${client}`,
+          phase: 'blocked',
+          message,
+          worker: { ...worker, rssBytes: 1e12, cpuPercent: 1234.5 },
+          editor: { connected: true, client },
+          error: { code: 'x', message, fix },
+        };
+        for (const line of statusLines(report([target]), { color, unicode: true, width })) {
+          const plain = stripVTControlCharacters(line);
+          expect(widthOf(plain)).toBeLessThanOrEqual(Math.max(20, width));
+          expect(plain).not.toMatch(/\p{Cc}/u);
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test('a command line cannot drive the terminal', () => {
+  const evil: TargetReport = { ...attached, message: 'x\u001B]0;title\u0007\u001B[2Jy\nz' };
+  const [line] = statusLines(report([evil]), wide);
+  expect(line).toContain('x␛]0;title␇␛[2Jy␊z');
+});
+
+describe('width', () => {
+  test.each([
+    ['abc', 3],
+    ['日本', 4],
+    ['é', 1],
+    ['e\u0301', 1],
+    ['👩‍👩‍👧', 2],
+    ['한', 2],
+    ['…●', 2],
+    ['\u200B', 0],
+    ['', 0],
+  ])('of %j: %i', (text, width) => {
+    expect(widthOf(text)).toBe(width);
+  });
+
+  test('cut and pad count columns', () => {
+    expect(cut('日本語', 5, '…')).toBe('日本…');
+    expect(cut('日本語', 4, '…')).toBe('日…');
+    expect(cut('abc', 3, '…')).toBe('abc');
+    expect(cut('abc', 1, '…')).toBe('');
+    expect(pad('日', 4)).toBe('日  ');
+  });
+
+  test('wrap breaks at spaces, and words that are longer than a line', () => {
+    expect(wrap('one two three', 8, '  ')).toEqual(['one two', '  three']);
+    expect(wrap('a abcdefghij', 5, ' ')).toEqual(['a', ' abcd', ' efgh', ' ij']);
+    expect(wrap('', 5, ' ')).toEqual(['']);
+  });
+});

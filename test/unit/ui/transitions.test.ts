@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest';
+import type { StatusReport, TargetReport } from '../../../src/core/status.ts';
+import { jsonLine, plainLine } from '../../../src/ui/plain.ts';
+import { transitions } from '../../../src/ui/transitions.ts';
+import { attached, report, waiting, worker } from '../../support/reports.ts';
+
+const style = { color: false, unicode: true, width: 80 };
+const error = { code: 'docker-unreachable', message: 'Docker does not answer', fix: 'start it' };
+const back: TargetReport = {
+  ...attached,
+  worker: { ...worker, pid: 44 },
+  reattach: { count: 2, last: { at: 0, ms: 210, seenMs: 80, reason: 'reload' }, history: [] },
+};
+
+const cases: readonly (readonly [
+  what: string,
+  before: TargetReport | null,
+  after: TargetReport,
+  said: readonly string[],
+])[] = [
+  ['a new target', null, waiting, ['info port 5679, waiting: worker 43 ended, waiting for the next one']],
+  ['nothing', attached, attached, []],
+  ['figures', attached, { ...attached, worker: { ...worker, cpuPercent: 90 } }, []],
+  ['a worker gone', attached, waiting, ['info waiting: worker 43 ended, waiting for the next one']],
+  ['the debugger back', waiting, back, ['info attached to worker 44 0.21 s after its start (reload)']],
+  ['a number that counts', waiting, { ...waiting, message: waiting.message.replace('43', '44') }, []],
+  [
+    'another wait',
+    waiting,
+    { ...waiting, message: 'container api is stopped' },
+    ['info waiting: container api is stopped'],
+  ],
+  [
+    'entering',
+    waiting,
+    { ...waiting, phase: 'entering', message: 'entering worker 44' },
+    ['info entering: entering worker 44'],
+  ],
+  [
+    'an error',
+    waiting,
+    { ...waiting, phase: 'blocked', message: error.message, error },
+    ['error Docker does not answer\nfix: start it'],
+  ],
+  ['the same error', { ...waiting, phase: 'blocked', error }, { ...waiting, phase: 'blocked', error }, []],
+  [
+    'an error gone',
+    { ...waiting, phase: 'blocked', error },
+    waiting,
+    ['info waiting: worker 43 ended, waiting for the next one'],
+  ],
+  ['an editor', { ...attached, editor: { connected: false, client: null } }, attached, ['info VS Code attached']],
+  ['no editor', attached, { ...attached, editor: { connected: false, client: null } }, ['info VS Code left']],
+  ['a stop', attached, { ...attached, phase: 'stopped', stoppedAt: 'app.py:3' }, ['info stopped at app.py:3']],
+  ['it goes on', { ...attached, phase: 'stopped', stoppedAt: 'app.py:3' }, attached, ['debug runs again']],
+];
+test.each(cases)('%s', (_what, before, after, said) => {
+  const lines = transitions(before === null ? null : report([before]), report([after]));
+  expect(lines.map(({ level, text }) => `${level} ${text}`)).toEqual(said);
+  expect(lines.every(({ target }) => target === 'api')).toBe(true);
+});
+
+test('targets that go, and a config that is bad until it is mended', () => {
+  const configError = { code: 'config-invalid', message: 'bad', fix: 'mend it' };
+  const says = (before: StatusReport, after: StatusReport): string[] =>
+    transitions(before, after).map(({ text }) => text);
+  expect(says(report([attached]), report([]))).toEqual(['no longer in the config']);
+  expect(says(report([]), report([], { configError }))).toEqual([
+    'the config on disk is not used, the last good one stays\nbad\nfix: mend it',
+  ]);
+  expect(says(report([], { configError }), report([], { configError }))).toEqual([]);
+});
+
+test('lines for people and for programs', () => {
+  const at = new Date(2026, 0, 31, 9, 5, 7, 12).getTime();
+  const entry = { level: 'warn', at, text: 'api: one\ntwo\u001B[2J' } as const;
+  expect(plainLine(entry, style)).toBe('09:05:07.012 warn  api: one\n    two␛[2J');
+  expect(plainLine(entry, { ...style, color: true })).toContain('\u001B[33mwarn \u001B[0m');
+  const [transition] = transitions(report([waiting]), report([back]));
+  expect(JSON.parse(jsonLine({ level: 'info', at, text: 'x' }, transition ?? null))).toEqual({
+    time: new Date(at).toISOString(),
+    level: 'info',
+    event: 'reattach',
+    target: 'api',
+    text: 'attached to worker 44 0.21 s after its start (reload)',
+    ms: 210,
+    seenMs: 80,
+    reason: 'reload',
+    pid: 44,
+  });
+  expect(JSON.parse(jsonLine(entry, null))).toMatchObject({
+    level: 'warn',
+    event: 'log',
+    target: null,
+    text: entry.text,
+  });
+  expect(jsonLine(entry, null)).not.toContain('\n');
+});
