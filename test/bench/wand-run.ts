@@ -14,7 +14,7 @@ export interface WandRun {
   readonly daemon: WandDaemon;
   readonly file: string;
   readonly port: number;
-  attach: () => Promise<DapClient>;
+  attach: (line?: number) => Promise<DapClient>;
   stop: () => Promise<void>;
 }
 
@@ -41,9 +41,9 @@ export async function startRun(place: Place, uvicornArgs: readonly string[] = ['
     daemon,
     file,
     port,
-    attach: async () => {
+    attach: async (line = BREAKPOINT_LINE) => {
       const editor = await DapClient.connect(port);
-      await editor.attach({ [file]: [{ line: BREAKPOINT_LINE }] });
+      await editor.attach({ [file]: [{ line }] });
       return editor;
     },
     stop: async () => {
