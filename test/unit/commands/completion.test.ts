@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { chmod } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { completionScript, type CommandShape } from '../../../src/commands/completion.ts';
+import { folder } from '../../support/folder.ts';
+
+const COMMANDS: readonly CommandShape[] = [
+  {
+    name: 'watch',
+    description: "keep the debugger attached: the editor's port [one]",
+    options: [
+      { flags: ['-t', '--target'], description: 'only this target' },
+      { flags: ['-c', '--config'], description: 'config file' },
+      { flags: ['--plain'], description: "it's plain" },
+    ],
+  },
+  { name: 'restart', description: 'restart a target', options: [] },
+  { name: 'inject', description: 'run a script', options: [] },
+  { name: 'completion', description: 'print a script', options: [] },
+];
+const run = promisify(execFile);
+
+describe('bash', () => {
+  const lines: readonly (readonly [words: readonly string[], expected: readonly string[]])[] = [
+    [['wand', 'w'], ['watch']],
+    [
+      ['wand', ''],
+      ['watch', 'restart', 'inject', 'completion', '--help', '--version'],
+    ],
+    [
+      ['wand', 'watch', '--'],
+      ['--target', '--config', '--plain', '--help'],
+    ],
+    [
+      ['wand', 'watch', '--target', ''],
+      ['api', 'web'],
+    ],
+    [['wand', 'restart', 'w'], ['web']],
+    [['wand', 'completion', 'z'], ['zsh']],
+    [['wand', 'inject', 'scr'], ['script.py']],
+    [['wand', 'watch', '-c', 'scr'], ['script.py']],
+    [['wand', 'nonsense', ''], []],
+  ];
+  test.each(lines)('%j', async (words, expected) => {
+    await using project = await folder({ wand: '#!/bin/sh\nprintf "api\\nweb\\n"\n', 'script.py': '' });
+    await chmod(project.at('wand'), 0o755);
+    const script = `${completionScript('bash', COMMANDS)}
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _wand; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout } = await run('bash', ['-c', script, 'bash', ...words], {
+      cwd: project.path,
+      env: { PATH: `${project.path}:/usr/bin:/bin` },
+    });
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .filter((word) => word !== '')
+        .sort(),
+    ).toEqual([...expected].sort());
+  });
+});
+
+// Where these shells are not installed, their syntax at least is looked at by eye: skipped, and said so.
+describe.each(['zsh', 'fish'])('%s', (shell) => {
+  test('its own parser takes the script', async (context) => {
+    const file = await folder({ script: completionScript(shell, COMMANDS) });
+    await using _ = file;
+    const isThere = await run(shell, ['-c', 'true']).then(
+      () => true,
+      () => false,
+    );
+    context.skip(!isThere, `${shell} is not installed`);
+    const { stderr } = await run(shell, ['-n', file.at('script')]);
+    expect(stderr).toBe('');
+  });
+
+  test('names every command and option', () => {
+    const script = completionScript(shell, COMMANDS);
+    for (const word of ['watch', 'restart', 'inject', 'plain', 'target']) expect(script).toContain(word);
+  });
+});
+
+test('another shell', () => {
+  expect(() => completionScript('bsh', COMMANDS)).toThrow(
+    expect.objectContaining({ code: 'usage', fix: 'did you mean bash?' }),
+  );
+  expect(() => completionScript('powershell', COMMANDS)).toThrow(
+    expect.objectContaining({ fix: 'the shells are bash, zsh, fish' }),
+  );
+});
