@@ -102,8 +102,8 @@ export async function showNotification(notification: Notification, env: Env): Pr
   const program = programPath('notify-send', env);
   if (program === null) throw new Error('notify-send is not installed');
   await new Promise<void>((resolve, reject) => {
-    // Bodies may hold markup: a file called <b> must not make the rest bold. Nothing else is special.
-    const body = message.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+    // A body may hold markup, and notify-send makes a line break of `\\n` in it. Nothing else is special.
+    const body = message.replace(/\\/g, '\\\\').replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
     execFile(
       program,
       ['--app-name=debugwand', '--', title, body],

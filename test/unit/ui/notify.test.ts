@@ -33,7 +33,7 @@ linux('words reach the service as they are, whatever a shell would make of them'
     '--app-name=debugwand',
     '--',
     '-u "$(touch /tmp/x)" `id` \'',
-    'a\\n; rm -rf $HOME &lt;b&gt; &amp; ␛[2J end',
+    'a\\\\n; rm -rf $HOME &lt;b&gt; &amp; ␛[2J end', // notify-send itself reads `\\\\` as one
     '---',
     '',
   ]);
