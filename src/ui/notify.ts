@@ -102,7 +102,7 @@ export async function showNotification(notification: Notification, env: Env): Pr
   const program = programPath('notify-send', env);
   if (program === null) throw new Error('notify-send is not installed');
   await new Promise<void>((resolve, reject) => {
-    // A body may hold markup, and notify-send makes a line break of `\\n` in it. Nothing else is special.
+    // A body may hold markup, and notify-send makes a line break of `\n` in it. Nothing else is special.
     const body = message.replace(/\\/g, '\\\\').replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
     execFile(
       program,
