@@ -179,6 +179,7 @@ export class TargetRunner {
             if (!abort.signal.aborted) this.#onAgent(event);
           },
           onLost: (error) => {
+            this.#context.log.debug(`${this.#config.name}: ${error.message}`);
             this.post({ type: 'agent-lost', error });
           },
           onProgress: (text) => {
