@@ -9,9 +9,9 @@ import Docker from 'dockerode';
 import { describeEndpoint, type Endpoint } from './docker-endpoint.ts';
 import {
   parseContainers,
+  isPodmanVersion,
   parseDetails,
   parseExecState,
-  parseId,
   parseTop,
   type ContainerDetails,
   type ContainerSummary,
@@ -40,8 +40,10 @@ export interface HelperSpec {
   readonly imageId: string;
   readonly command: readonly [string, ...string[]];
   readonly labels: Readonly<Record<string, string>>;
-  /** Id of the container whose PID and network namespaces it joins. */
-  readonly joins: string;
+  /** Whose PID and network namespaces it joins: the container's id, and the host's PID of its first process. */
+  readonly joins: { readonly id: string; readonly pid: number };
+  /** The image has a health check, which must not run in a helper. */
+  readonly healthCheck: boolean;
   readonly userNamespaceMode: string;
 }
 
@@ -50,6 +52,7 @@ export class DockerEngine {
   readonly #docker: Docker;
   readonly #agent: HttpAgent;
   readonly #wires = new Set<Duplex>();
+  #podman: Promise<boolean> | null = null;
 
   private constructor(docker: Docker, agent: HttpAgent, endpoint: string) {
     this.#docker = docker;
@@ -147,9 +150,13 @@ export class DockerEngine {
     };
   }
 
-  /** Creates and starts a helper whose life hangs on the returned wire: its stdin ends with us. */
-  async startHelper(spec: HelperSpec, signal: AbortSignal): Promise<{ readonly id: string; readonly wire: Duplex }> {
+  /** Creates and starts a helper container; gives its id. */
+  async startHelper(spec: HelperSpec, signal: AbortSignal): Promise<string> {
     const [program, ...args] = spec.command;
+    // Podman refuses to remove a container that another one was made to join: there the namespaces are joined by path.
+    const podman = await this.#isPodman(signal);
+    const join = (namespace: 'pid' | 'net'): string =>
+      podman ? `ns:/proc/${String(spec.joins.pid)}/ns/${namespace}` : `container:${spec.joins.id}`;
     const options = {
       name: spec.name,
       Image: spec.imageId,
@@ -158,14 +165,11 @@ export class DockerEngine {
       User: '0:0',
       WorkingDir: '/',
       Labels: { ...spec.labels },
-      OpenStdin: true,
-      StdinOnce: true,
-      AttachStdin: true,
-      Tty: false,
-      Healthcheck: { Test: ['NONE'] },
+      // Not said without need: Podman takes NONE for a check, and wants systemd for it.
+      ...(spec.healthCheck ? { Healthcheck: { Test: ['NONE'] } } : {}),
       HostConfig: {
-        PidMode: `container:${spec.joins}`,
-        NetworkMode: `container:${spec.joins}`,
+        PidMode: join('pid'),
+        NetworkMode: join('net'),
         CapAdd: ['SYS_PTRACE'],
         // An unconfined tracer may trace whatever AppArmor or SELinux profile the app runs under.
         SecurityOpt: ['apparmor=unconfined', 'label=disable'],
@@ -175,20 +179,10 @@ export class DockerEngine {
       },
     };
     const created = await bounded(signal, (abortSignal) => this.#docker.createContainer({ ...options, abortSignal }));
-    const id = parseId({ Id: created.id });
+    const { id } = created;
     try {
-      const container = this.#docker.getContainer(id);
-      const wire = await this.#hijack(signal, (abortSignal) =>
-        container.attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true, abortSignal }),
-      );
-      wire.resume();
-      try {
-        await bounded(signal, (abortSignal) => container.start({ abortSignal }));
-      } catch (error) {
-        wire.destroy();
-        throw error;
-      }
-      return { id, wire };
+      await bounded(signal, (abortSignal) => this.#docker.getContainer(id).start({ abortSignal }));
+      return id;
     } catch (error) {
       await this.remove(id, AbortSignal.timeout(REQUEST_TIMEOUT_MS)).catch(() => undefined);
       throw error;
@@ -205,6 +199,17 @@ export class DockerEngine {
       const status = statusOf(error);
       if (status !== 404 && status !== 409) throw error;
     }
+  }
+
+  async #isPodman(signal: AbortSignal): Promise<boolean> {
+    // Its types know no signal here, its code does; without one this is bounded by the close.
+    this.#podman ??= this.#docker.version().then(isPodmanVersion);
+    this.#podman.catch(() => {
+      this.#podman = null;
+    });
+    const podman = await this.#podman;
+    signal.throwIfAborted();
+    return podman;
   }
 
   /** Cuts everything. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DebugwandError } from '../lib/errors.ts';
 import { demux } from './docker-demux.ts';
 import type { DockerEngine, ExecSpec, RunningExec } from './docker-engine.ts';
-import { execFailure, goneError } from './docker-errors.ts';
+import { execFailure } from './docker-errors.ts';
 import type { ExecState } from './docker-wire.ts';
 import type { ExecStream } from './target.ts';
 
@@ -96,9 +96,4 @@ async function exitCode(running: RunningExec): Promise<number | null> {
   } catch {
     return null;
   }
-}
-
-/** The error for a replica that is not running any more, before an engine is even asked. */
-export function notRunning(name: string): DebugwandError {
-  return goneError(`container \`${name}\` does not run`);
 }

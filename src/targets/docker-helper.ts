@@ -1,22 +1,47 @@
 // Owns helper containers: one for each target container, of its own image, in its PID and network namespaces, with
-// SYS_PTRACE. A helper lives on its stdin: it leaves when we do, however we went. Must not decide when one is needed.
-import type { Duplex } from 'node:stream';
+// SYS_PTRACE. A helper leaves when we do, however we went. Must not decide when one is needed.
 import { randomBytes } from 'node:crypto';
 import { DebugwandError } from '../lib/errors.ts';
 import type { DockerEngine } from './docker-engine.ts';
 import { explainDocker } from './docker-errors.ts';
+import { execInContainer } from './docker-exec.ts';
 import { HELPER_LABEL } from './docker-select.ts';
 import type { ContainerDetails } from './docker-wire.ts';
 import { isOrphan, ownMark } from './owner.ts';
+import type { ExecStream } from './target.ts';
 
 const OWNER_LABEL = 'debugwand.owner';
 
-/** Lives until its stdin ends. The payload knows its own by the word debugwand in `python -I … -c …`. */
-const SLEEPER = '# debugwand helper\nimport sys\nsys.stdin.buffer.read()\n';
+/*
+ * Two small programs. The sleeper is the helper's first process; the keeper is exec'd beside it, and its stdin is our
+ * wire: when that ends, the keeper ends the sleeper, and with it the container goes. (The container's own stdin would
+ * do with Docker, but Podman never closes it.) A sleeper without a keeper leaves by itself. They find each other by a
+ * word in their command lines, as pids are the target's; "debugwand" in it tells the payload that they are ours.
+ */
+const FIND = `
+import os
+def find(word):
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/" + name + "/cmdline", "rb") as file:
+                if word in file.read(): yield int(name)
+        except OSError: pass
+`;
+const sleeper = (word: string): string => `# debugwand sleeper ${word}${FIND}
+import time
+while True:
+    time.sleep(30)
+    if not any(find(b"# debugwand keeper ${word}")): break
+`;
+const keeper = (word: string): string => `# debugwand keeper ${word}${FIND}
+import signal, sys
+sys.stdin.buffer.read()
+for pid in find(b"# debugwand sleeper ${word}"): os.kill(pid, signal.SIGKILL)
+`;
 
 interface Helper {
   readonly id: string;
-  readonly wire: Duplex;
+  readonly keeper: ExecStream;
 }
 
 export class DockerHelpers {
@@ -35,7 +60,7 @@ export class DockerHelpers {
     interpreters: readonly string[],
     signal: AbortSignal,
   ): Promise<string> {
-    const key = `${details.id}@${details.startedAt}`;
+    const key = keyOf(details);
     const known = this.#helpers.get(key);
     if (known !== undefined) return (await known).id;
     const starting = this.#start(engine, details, interpreters, signal);
@@ -43,7 +68,7 @@ export class DockerHelpers {
     try {
       const helper = await starting;
       // It ends with its target, or by somebody's hand: the next one who asks gets a new one.
-      helper.wire.once('close', () => {
+      void helper.keeper.exit.then(() => {
         if (this.#helpers.get(key) === starting) this.#helpers.delete(key);
       });
       return helper.id;
@@ -51,6 +76,11 @@ export class DockerHelpers {
       this.#helpers.delete(key);
       throw error;
     }
+  }
+
+  /** To be told when a helper turned out to be gone: the next one who asks gets a new one. */
+  forget(details: ContainerDetails): void {
+    this.#drop(keyOf(details));
   }
 
   /** Removes helpers of daemons that are dead. Once is enough. */
@@ -64,11 +94,7 @@ export class DockerHelpers {
 
   /** Forgets the helpers of containers that do not run any more: they ended with them. */
   keepOnly(running: ReadonlySet<string>): void {
-    for (const [key, helper] of this.#helpers) {
-      if (running.has(key.slice(0, key.indexOf('@')))) continue;
-      this.#helpers.delete(key);
-      void helper.then(({ wire }) => wire.destroy()).catch(() => undefined);
-    }
+    for (const key of this.#helpers.keys()) if (!running.has(key.slice(0, key.indexOf('@')))) this.#drop(key);
   }
 
   /** Removes all of ours. */
@@ -78,9 +104,20 @@ export class DockerHelpers {
     await Promise.allSettled(
       helpers.map(async (settled) => {
         if (settled.status === 'rejected') return;
-        settled.value.wire.destroy();
+        settled.value.keeper.close();
         await engine?.remove(settled.value.id, signal);
       }),
+    );
+  }
+
+  #drop(key: string): void {
+    const helper = this.#helpers.get(key);
+    this.#helpers.delete(key);
+    void helper?.then(
+      (gone) => {
+        gone.keeper.close();
+      },
+      () => undefined,
     );
   }
 
@@ -93,18 +130,21 @@ export class DockerHelpers {
     await this.sweep(engine, signal).catch(() => undefined);
     let last: unknown = null;
     for (const interpreter of interpreters.filter((path) => path !== '/proc/1/exe')) {
+      const word = randomBytes(6).toString('hex');
       try {
-        return await engine.startHelper(
+        const id = await engine.startHelper(
           {
-            name: `debugwand-helper-${details.id.slice(0, 12)}-${randomBytes(3).toString('hex')}`,
+            name: `debugwand-helper-${details.id.slice(0, 12)}-${word}`,
             imageId: details.imageId,
-            command: [interpreter, '-I', '-S', '-c', SLEEPER],
+            command: [interpreter, '-I', '-S', '-c', sleeper(word)],
             labels: { [HELPER_LABEL]: details.id, [OWNER_LABEL]: ownMark() },
-            joins: details.id,
+            joins: details,
+            healthCheck: details.healthCheck,
             userNamespaceMode: details.userNamespaceMode,
           },
           signal,
         );
+        return { id, keeper: await keep(engine, id, [interpreter, '-I', '-S', '-c', keeper(word)], signal) };
       } catch (error) {
         signal.throwIfAborted();
         last = error;
@@ -112,6 +152,28 @@ export class DockerHelpers {
       }
     }
     throw explainHelper(last, details, engine.endpoint);
+  }
+}
+
+function keyOf(details: ContainerDetails): string {
+  return `${details.id}@${details.startedAt}`;
+}
+
+async function keep(
+  engine: DockerEngine,
+  id: string,
+  argv: readonly string[],
+  signal: AbortSignal,
+): Promise<ExecStream> {
+  try {
+    const stream = await execInContainer(engine, { container: id, argv }, signal);
+    stream.stdout.resume();
+    stream.stderr.resume();
+    stream.stdin.on('error', () => undefined);
+    return stream;
+  } catch (error) {
+    await engine.remove(id, AbortSignal.timeout(10_000)).catch(() => undefined);
+    throw error;
   }
 }
 

@@ -48,6 +48,7 @@ export interface ContainerDetails {
   readonly userNamespaceMode: string;
   /** The program of the first process as configured. */
   readonly path: string;
+  readonly healthCheck: boolean;
 }
 
 /** One line of `GET /events`. */
@@ -154,6 +155,7 @@ export function parseDetails(value: unknown): ContainerDetails | null {
     pidMode: text(hostConfig['PidMode']),
     userNamespaceMode: text(hostConfig['UsernsMode']),
     path: text(f['Path']),
+    healthCheck: texts(fields(config['Healthcheck'])['Test']).some((word) => word !== 'NONE'),
   };
 }
 
@@ -195,9 +197,9 @@ export function parseTop(value: unknown): readonly string[] {
   });
 }
 
-/** `Id` of what `create` answered. */
-export function parseId(value: unknown): string {
-  return text(fields(value)['Id']) || text(fields(value)['id']);
+/** Whether `GET /version` speaks of Podman. */
+export function isPodmanVersion(value: unknown): boolean {
+  return list(fields(value)['Components']).some((part) => /podman/i.test(text(fields(part)['Name'])));
 }
 
 /** HTTP status and the engine's own words of an error that the wrapped client threw. */

@@ -69,8 +69,18 @@ export class DockerTarget implements Target {
       const details = await running(engine, replica, signal);
       const proven = this.#proven.get(replica.id) ?? argv[0] ?? '';
       const candidates = [proven, ...interpreterCandidates(details, await engine.top(details.id, signal))];
-      const helper = await this.#helpers.idFor(engine, details, [...new Set(candidates)], signal);
-      return execInContainer(engine, { container: helper, argv, user: '0:0' }, signal);
+      const start = async (): Promise<ExecStream> => {
+        const helper = await this.#helpers.idFor(engine, details, [...new Set(candidates)], signal);
+        return execInContainer(engine, { container: helper, argv, user: '0:0' }, signal);
+      };
+      try {
+        return await start();
+      } catch (error) {
+        if (explainDocker(error, { endpoint: engine.endpoint }).code !== 'replica-gone') throw error;
+        // The helper was removed by somebody.
+        this.#helpers.forget(details);
+        return start();
+      }
     });
 
   async interpreters(replica: Replica, signal: AbortSignal): Promise<readonly string[]> {

@@ -1,6 +1,6 @@
 // Owns one program run on this machine for a target: streams, exit, and that it never outlives us by much. Must not choose
 // what is run.
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { DebugwandError } from '../lib/errors.ts';
 import type { ExecStream } from './target.ts';
@@ -26,13 +26,7 @@ export async function execHere(
 ): Promise<LocalExec> {
   signal.throwIfAborted();
   const [program = '', ...args] = argv;
-  // A group of its own: Ctrl-C at the terminal is for wand, which lets the agent leave in order.
-  const child = spawn(program, args, { cwd: '/', detached: true, stdio: 'pipe', ...identity(user) });
-  try {
-    await once(child, 'spawn');
-  } catch (error) {
-    throw explainSpawn(error, program, user);
-  }
+  const child = await start(program, args, user);
   const { stdin, stdout, stderr } = child;
   for (const stream of [stdin, stdout, stderr]) stream.on('error', () => undefined);
   const { promise: exit, resolve: exited } = Promise.withResolvers<{ readonly code: number | null }>();
@@ -80,11 +74,28 @@ export async function execHere(
   };
 }
 
+async function start(
+  program: string,
+  args: readonly string[],
+  user: string | undefined,
+): Promise<ChildProcessWithoutNullStreams> {
+  const who = identity(user);
+  try {
+    // A group of its own: Ctrl-C at the terminal is for wand, which lets the agent leave in order.
+    const child = spawn(program, args, { cwd: '/', detached: true, stdio: 'pipe', ...who });
+    await once(child, 'spawn');
+    return child;
+  } catch (error) {
+    // Some failures are thrown, others come as an event.
+    throw explainSpawn(error, program, user);
+  }
+}
+
 function identity(user: string | undefined): { uid?: number; gid?: number } {
   if (user === undefined) return {};
   const [uid = NaN, gid = NaN] = user.split(':').map(Number);
-  if (uid === process.getuid?.() && gid === process.getgid?.()) return {};
-  if (process.getuid?.() !== 0) throw denied(user);
+  if (uid === process.geteuid?.() && gid === process.getegid?.()) return {};
+  if (process.geteuid?.() !== 0) throw denied(user);
   return { uid, gid };
 }
 

@@ -113,6 +113,7 @@ const DETAILS: ContainerDetails = {
   pidMode: '',
   userNamespaceMode: '',
   path: 'uvicorn',
+  healthCheck: false,
 };
 
 describe('words for what does not run', () => {
