@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { locateConfig, loadConfig } from '../../../src/config/load.ts';
+import { findConfig } from '../../../src/config/find.ts';
+import { loadConfig } from '../../../src/config/load.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import { folder } from '../../support/folder.ts';
 
@@ -56,8 +57,9 @@ describe('a config is found and read', () => {
       'inner/package.json': '{ broken, "debugwand"',
       'inner/debugwand.config.ts/file': 'a folder of that name',
     });
-    expect(await locateConfig({ cwd: project.at('inner') })).toBe(project.at('debugwand.config.yaml'));
-    expect(await locateConfig({ cwd: project.at('inner'), file: '../x.yaml' })).toBe(project.at('x.yaml'));
+    expect(await findConfig(project.at('inner'))).toBe(project.at('debugwand.config.yaml'));
+    const named = await loadConfig({ cwd: project.at('inner'), file: '../debugwand.config.yaml' }, never);
+    expect(named.file).toBe(project.at('debugwand.config.yaml'));
   });
 
   test('none at all, or not the named one', async () => {

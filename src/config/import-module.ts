@@ -1,5 +1,5 @@
-// Owns the thread that runs one config file and posts what it exports. Runs as a worker of load-module.ts only; must
-// not be imported for its values.
+// Owns running one config file in this process, and telling what it exports. Changes how this process loads modules, so
+// it is for a process that ends afterwards (loader.ts).
 //
 // Node by itself would refuse many of these files: TypeScript below node_modules, `export default` where the nearest
 // package.json says "type": "commonjs", and `import … from 'debugwand'` where the package is not installed. Hooks on
@@ -9,13 +9,6 @@ import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { compileFunction } from 'node:vm';
-import { parentPort, workerData } from 'node:worker_threads';
-
-export interface ModuleRequest {
-  readonly file: string;
-  /** URL of our own index: what `debugwand` means in a config. */
-  readonly publicApi: string;
-}
 
 export type ModuleReport =
   | { readonly value: unknown }
@@ -28,17 +21,6 @@ export type ModuleReport =
 
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts']);
 const JAVASCRIPT = new Set(['.js', '.mjs', '.cjs']);
-
-function isRequest(value: unknown): value is ModuleRequest {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'file' in value &&
-    typeof value.file === 'string' &&
-    'publicApi' in value &&
-    typeof value.publicApi === 'string'
-  );
-}
 
 /** `./base` means `./base.ts` too, and `./base.js` the `./base.ts` that it will be compiled from. */
 function besides(url: string): string | null {
@@ -105,9 +87,12 @@ function impurity(value: unknown, path: string, seen: Set<object>): string | nul
   return null;
 }
 
-async function load(request: ModuleRequest): Promise<ModuleReport> {
+/** `publicApi`: URL of our own index, which is what `debugwand` means in a config. Never throws. */
+export async function importModule(file: string, publicApi: string): Promise<ModuleReport> {
+  process.removeAllListeners('warning'); // stripping types is still announced as experimental
+  installHooks(publicApi);
   try {
-    const url = pathToFileURL(request.file).href;
+    const url = pathToFileURL(file).href;
     const loaded: unknown = await import(url);
     const exported = new Map<string, unknown>(
       typeof loaded === 'object' && loaded !== null ? Object.entries(loaded) : [],
@@ -165,16 +150,4 @@ function placeInJavaScript(): string | null {
 
 function pathOf(file: string): string {
   return file.startsWith('file:') ? fileURLToPath(file) : file;
-}
-
-if (parentPort !== null && isRequest(workerData)) {
-  process.removeAllListeners('warning'); // stripping types is still announced as experimental
-  installHooks(workerData.publicApi);
-  const report = await load(workerData);
-  try {
-    parentPort.postMessage(report);
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    parentPort.postMessage({ problem: 'not-data', text, place: null } satisfies ModuleReport);
-  }
 }
