@@ -1,23 +1,39 @@
 /** The fake target keeps the contract too: what is tested with it is tested with something true. */
 import { FakeTarget } from '../support/fake-target.ts';
 import { python } from '../support/python.ts';
-import { targetContract } from './target.contract.ts';
+import { targetContract, type Deed } from './target.contract.ts';
 
-targetContract('fake', async () => {
+targetContract('fake', ['end', 'pause', 'remove'], async () => {
   const target = new FakeTarget();
   target.start();
-  const at = async (act: () => void): Promise<void> => act();
+  const deeds: Readonly<Partial<Record<Deed, () => void>>> = {
+    kill: () => {
+      target.stop();
+    },
+    startAgain: () => {
+      target.start();
+    },
+    pause: () => {
+      target.pause();
+    },
+    unpause: () => {
+      target.unpause();
+    },
+    remove: () => {
+      target.remove();
+    },
+    recreate: () => {
+      target.start();
+    },
+  };
   return {
     target,
     python: await python('3.14'),
-    whoAmI: null,
+    whoAmI: [],
     execEndsWithIt: true,
-    kill: () => at(() => target.stop()),
-    startAgain: () => at(() => target.start()),
-    pause: () => at(() => target.pause()),
-    unpause: () => at(() => target.unpause()),
-    remove: () => at(() => target.remove()),
-    recreate: () => at(() => target.start()),
-    strike: () => at(() => target.remove()),
+    act: async (deed) => deeds[deed]?.(),
+    strike: async () => {
+      target.remove();
+    },
   };
 });

@@ -10,34 +10,39 @@ import type { ExecStream, Target } from '../../src/targets/target.ts';
 import { until } from '../support/until.ts';
 import { bytesOf, outputOf, textOf, Watching } from '../support/watching.ts';
 
+/** What not every platform can do: run programs as another user, start helpers, end the workload, … */
+export type Ability = 'users' | 'helper' | 'end' | 'pause' | 'remove' | 'rename';
+
+/** What is done to a workload. `startAgain`: the same replica, another start; `recreate`: another one of that name. */
+export type Deed = 'kill' | 'startAgain' | 'pause' | 'unpause' | 'remove' | 'recreate' | 'renameAway' | 'renameBack';
+
 /** One workload of a platform, and a target that means it. It runs when the stage is set. */
 export interface Stage {
   readonly target: Target;
   /** A Python there. */
   readonly python: string;
-  /** A program there whose output is the uid that it was run with; null: users cannot be chosen. */
-  readonly whoAmI: readonly string[] | null;
+  /** A program there whose output is the uid that it was run with. */
+  readonly whoAmI: readonly string[];
   /** True in a container: what is exec'd ends with the workload. */
   readonly execEndsWithIt: boolean;
-  // Each is there only where the platform has it.
-  /** Ends it without a word. */
-  readonly kill?: () => Promise<void>;
-  /** Starts again what was killed: the same replica, another start. */
-  readonly startAgain?: () => Promise<void>;
-  readonly pause?: () => Promise<void>;
-  readonly unpause?: () => Promise<void>;
-  readonly remove?: () => Promise<void>;
-  readonly recreate?: () => Promise<void>;
-  readonly rename?: (away: boolean) => Promise<void>;
-  strike(): Promise<void>;
+  readonly act: (deed: Deed) => Promise<void>;
+  readonly strike: () => Promise<void>;
 }
 
 const ECHO = 'import sys\nwhile b := sys.stdin.buffer.read1(65536): sys.stdout.buffer.write(b)\n';
 const FOREVER = 'import time; print("up", flush=True); time.sleep(1e6)';
 const never = new AbortController().signal;
 
-/** Runs the suite on the platform; without one (`get` gives undefined) it is skipped. */
-export function targetContract(name: string, set: (() => Promise<Stage>) | undefined): void {
+/** Runs the suite on the platform; without one (`set` is undefined) it is skipped. */
+export function targetContract(
+  name: string,
+  abilities: readonly Ability[],
+  set: (() => Promise<Stage>) | undefined,
+): void {
+  /** A test that is none where the platform cannot do it: that is no skip. */
+  const where = (ability: Ability, what: string, body: () => Promise<void>): void => {
+    if (abilities.includes(ability)) test(what, body);
+  };
   describe.skipIf(set === undefined)(`the target contract: ${name}`, () => {
     let stage: Stage;
     let watcher: Watching;
@@ -202,8 +207,7 @@ export function targetContract(name: string, set: (() => Promise<Stage>) | undef
         await output(`import os; os.unlink("${mark}")`);
       });
 
-      test('runs as another user', async ({ skip }) => {
-        if (stage.whoAmI === null) return skip('users cannot be chosen here');
+      where('users', 'runs as another user', async () => {
         const stream = await stage.target.exec(replica, stage.whoAmI, { user: '65534:65534' }, never);
         stream.stdin.end();
         stream.stderr.resume();
@@ -247,12 +251,12 @@ export function targetContract(name: string, set: (() => Promise<Stage>) | undef
       }
     });
 
-    test('a helper has the right to trace, and sees the processes of the replica', async ({ skip }) => {
-      const { execHelper } = stage.target;
-      if (execHelper === null) return skip('no helper on this platform');
+    where('helper', 'a helper has the right to trace, and sees the processes of the replica', async () => {
       const code = `import os
 caps = [line.split()[1] for line in open("/proc/self/status") if line.startswith("CapEff")][0]
 print(os.getuid(), int(caps, 16) >> 19 & 1, open("/proc/1/cmdline").read().replace("\\0", " "))`;
+      const { execHelper } = stage.target;
+      if (execHelper === null) throw new Error('it should have helpers');
       const stream = await execHelper(replica, [stage.python, '-c', code], never);
       stream.stdin.end();
       stream.stderr.resume();
@@ -261,59 +265,53 @@ print(os.getuid(), int(caps, 16) >> 19 & 1, open("/proc/1/cmdline").read().repla
       expect(command.join(' ')).toBe(await output('print(open("/proc/1/cmdline").read().replace("\\0", " "))'));
     });
 
-    describe('what happens to it', () => {
-      test('killed while something is exec’d: it all ends, and is back after a start', async ({ skip }) => {
-        if (stage.kill === undefined) return skip('never ends');
-        const stream = await run(FOREVER);
-        stream.stderr.resume();
-        await until(() => stream.stdout.readableLength > 0, 'the program is up');
-        await stage.kill();
-        await watcher.waiting('the workload was killed');
-        if (stage.execEndsWithIt) {
-          stream.stdout.resume();
-          expect((await stream.exit).code).not.toBe(0);
-        }
-        stream.close();
-        await stream.exit;
-        await expect(run('pass')).rejects.toMatchObject({ code: 'replica-gone' });
-        await stage.startAgain?.();
-        const next = await watcher.running();
-        expect(next.id).toBe(replica.id);
-        expect(next.startedAt).not.toBe(replica.startedAt);
-        replica = next;
-        expect(await output('print("back")')).toBe('back');
-      });
+    where('end', 'killed while something is exec’d: it all ends, and is back after a start', async () => {
+      const stream = await run(FOREVER);
+      stream.stderr.resume();
+      await until(() => stream.stdout.readableLength > 0, 'the program is up');
+      await stage.act('kill');
+      await watcher.waiting('the workload was killed');
+      if (stage.execEndsWithIt) {
+        stream.stdout.resume();
+        expect((await stream.exit).code).not.toBe(0);
+      }
+      stream.close();
+      await stream.exit;
+      await expect(run('pass')).rejects.toMatchObject({ code: 'replica-gone' });
+      await stage.act('startAgain');
+      const next = await watcher.running();
+      expect(next.id).toBe(replica.id);
+      expect(next.startedAt).not.toBe(replica.startedAt);
+      replica = next;
+      expect(await output('print("back")')).toBe('back');
+    });
 
-      test('paused and let go on', async ({ skip }) => {
-        if (stage.pause === undefined) return skip('cannot be paused');
-        await stage.pause();
-        const { replicas } = await watcher.waiting('the workload is paused');
-        expect(replicas).toMatchObject([{ id: replica.id, state: 'paused' }]);
-        await stage.unpause?.();
-        expect((await watcher.running()).startedAt).toBe(replica.startedAt);
-        expect(await output('print("on")')).toBe('on');
-      });
+    where('pause', 'paused and let go on', async () => {
+      await stage.act('pause');
+      const { replicas } = await watcher.waiting('the workload is paused');
+      expect(replicas).toMatchObject([{ id: replica.id, state: 'paused' }]);
+      await stage.act('unpause');
+      expect((await watcher.running()).startedAt).toBe(replica.startedAt);
+      expect(await output('print("on")')).toBe('on');
+    });
 
-      test('removed, and created again under the same name', async ({ skip }) => {
-        if (stage.remove === undefined) return skip('cannot be removed');
-        await stage.remove();
-        const { replicas } = await watcher.waiting('the workload was removed', /does not exist/);
-        expect(replicas).toEqual([]);
-        await expect(run('pass')).rejects.toMatchObject({ code: 'replica-gone' });
-        await stage.recreate?.();
-        const next = await watcher.running();
-        expect(next.id).not.toBe(replica.id);
-        replica = next;
-        expect(await output('print("new")')).toBe('new');
-      });
+    where('remove', 'removed, and created again under the same name', async () => {
+      await stage.act('remove');
+      const { replicas } = await watcher.waiting('the workload was removed', /does not exist/);
+      expect(replicas).toEqual([]);
+      await expect(run('pass')).rejects.toMatchObject({ code: 'replica-gone' });
+      await stage.act('recreate');
+      const next = await watcher.running();
+      expect(next.id).not.toBe(replica.id);
+      replica = next;
+      expect(await output('print("new")')).toBe('new');
+    });
 
-      test('renamed: no longer meant by its name', async ({ skip }) => {
-        if (stage.rename === undefined) return skip('cannot be renamed');
-        await stage.rename(true);
-        await watcher.waiting('the workload was renamed', /did you mean `.*-away`/);
-        await stage.rename(false);
-        expect((await watcher.running()).id).toBe(replica.id);
-      });
+    where('rename', 'renamed: no longer meant by its name', async () => {
+      await stage.act('renameAway');
+      await watcher.waiting('the workload was renamed', /did you mean `.*-away`/);
+      await stage.act('renameBack');
+      expect((await watcher.running()).id).toBe(replica.id);
     });
   });
 }

@@ -1,7 +1,7 @@
 /** A container on an engine as the stage of the target contract, and as a subject for the tests of the docker target. */
 import { createTarget } from '../../src/targets/index.ts';
 import type { Target } from '../../src/targets/target.ts';
-import type { Stage } from '../contract/target.contract.ts';
+import type { Ability, Deed, Stage } from '../contract/target.contract.ts';
 import { IMAGES, type EngineCommand } from './images.ts';
 import { attempt, run } from './run.ts';
 import { targetConfig } from './target-config.ts';
@@ -49,6 +49,9 @@ export async function startContainer(
   return cli(engine, 'run', '-d', '--name', name, '--network', 'none', ...options, IMAGES.python314, ...command);
 }
 
+/** A container can do it all. */
+export const CONTAINER_ABILITIES: readonly Ability[] = ['users', 'helper', 'end', 'pause', 'remove', 'rename'];
+
 /** Removes a container, whatever became of it. */
 export async function strike(engine: StageEngine, name: string): Promise<void> {
   await cliQuiet(engine, 'kill', name);
@@ -58,29 +61,29 @@ export async function strike(engine: StageEngine, name: string): Promise<void> {
 export async function containerStage(engine: StageEngine): Promise<Stage> {
   const name = uniqueName('contract');
   await startContainer(engine, name);
-  const on =
-    (...args: readonly string[]) =>
-    async (): Promise<void> => {
-      await cli(engine, ...args);
-    };
+  const deeds: Readonly<Record<Deed, readonly (readonly string[])[]>> = {
+    kill: [['kill', name]],
+    startAgain: [['start', name]],
+    pause: [['pause', name]],
+    unpause: [['unpause', name]],
+    // Podman's `rm -f` asks the app first, for ten seconds.
+    remove: [
+      ['kill', name],
+      ['rm', name],
+    ],
+    recreate: [],
+    renameAway: [['rename', name, `${name}-away`]],
+    renameBack: [['rename', `${name}-away`, name]],
+  };
   return {
     target: await dockerTarget(engine, name),
     python: 'python3.14',
     whoAmI: ['python3.14', '-c', 'import os; print(os.getuid())'],
     execEndsWithIt: true,
-    kill: on('kill', name),
-    startAgain: on('start', name),
-    pause: on('pause', name),
-    unpause: on('unpause', name),
-    remove: async () => {
-      // Podman's `rm -f` asks the app first, for ten seconds.
-      await cli(engine, 'kill', name);
-      await cli(engine, 'rm', name);
+    act: async (deed) => {
+      for (const line of deeds[deed]) await cli(engine, ...line);
+      if (deed === 'recreate') await startContainer(engine, name);
     },
-    recreate: async () => {
-      await startContainer(engine, name);
-    },
-    rename: (away) => (away ? on('rename', name, `${name}-away`)() : on('rename', `${name}-away`, name)()),
     strike: () => strike(engine, name),
   };
 }
