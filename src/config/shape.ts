@@ -69,14 +69,13 @@ const config = z
   })
   .describe('an object with `targets`');
 
-/** A config whose shape is right; what one key says about another is not checked yet. */
-export type RawConfig = z.output<typeof config>;
+/**
+ * A config whose shape is right; what one key says about another is not checked yet. `never`, so that nothing compiles,
+ * if the hand-written type, which is what users read, allows a config that the schema does not know.
+ */
+export type RawConfig = Config extends z.input<typeof config> ? z.output<typeof config> : never;
 export type RawTarget = RawConfig['targets'][string];
 export type RawProcess = z.output<typeof processChoice>;
-
-// The hand-written type is what users read; each config that it allows must be one that the schema knows.
-type Assert<T extends true> = T;
-export type InputFits = Assert<Config extends z.input<typeof config> ? true : false>;
 
 /** The config, or every problem of its shape. */
 export function readShape(raw: unknown): { readonly config: RawConfig } | { readonly problems: readonly Problem[] } {

@@ -11,7 +11,9 @@ const fixture = join(import.meta.dirname, '../../fixtures/ui/live-screen.ts');
 /** A real terminal: util-linux's `script` makes one, and we are whoever types on it. */
 function onTerminal(): { typed(keys: string): void; output(): string; end: Promise<void> } {
   const command = `stty rows 24 columns 100; "${process.execPath}" "${fixture}"; echo "STATUS $?"; stty -a`;
-  const child = spawn('script', ['-qfec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn('sh', ['-c', 'exec script -qfec "$0" /dev/null', command], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   onTestFinished(() => {
     child.kill('SIGKILL');
   });
