@@ -60,7 +60,7 @@ def read_elf(file: BinaryIO) -> Optional[ElfFacts]:
         return None
     wide = ident[4] == 2
     order = ">" if ident[5] == 2 else "<"
-    machine = struct.unpack_from(order + "H", ident, 18)[0]
+    machine = int(struct.unpack_from(order + "H", ident, 18)[0])
     file.seek(0)
     if wide:
         header = struct.unpack(order + "16xHHIQQQIHHHHHH", file.read(64))
@@ -174,7 +174,9 @@ def _info(
         "version": version,
         "remoteDebug": "unsupported" if pypy else _remote_debug(minor, cmdline, environ),
         "freeThreaded": free_threaded,
-        "abi": "" if minor < 0 else "%s%s%d%s" % ("pp" if pypy else "cp", parts[0], minor, "t" if free_threaded else ""),
+        "abi": ""
+        if minor < 0
+        else "%s%s%d%s" % ("pp" if pypy else "cp", parts[0], minor, "t" if free_threaded else ""),
         "libc": "musl" if musl else "glibc",
         "arch": program.arch if program else os.uname().machine,
     }

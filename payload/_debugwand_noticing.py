@@ -176,6 +176,10 @@ class LastPid:
         except (OSError, ValueError, IndexError):
             return None
 
+    def moved(self) -> bool:
+        """Whether anything was started since the last call of `started`."""
+        return self.read() != self.last
+
     def started(self, most: int) -> Optional[List[int]]:
         """Ids given out since the last call, threads among them. None: too many, or the counter wrapped: look at all."""
         now = self.read()

@@ -159,6 +159,21 @@ def read_maps_paths(pid: int) -> Optional[List[str]]:
     return list(paths)
 
 
+def read_children(pid: int) -> List[int]:
+    """Children of all threads; empty also where the kernel has no such file (CONFIG_PROC_CHILDREN)."""
+    found: List[int] = []
+    try:
+        threads = os.listdir("/proc/%d/task" % pid)
+    except OSError:
+        return found
+    for thread in threads:
+        raw = read_bytes("/proc/%d/task/%s/children" % (pid, thread))
+        if raw is None:
+            break
+        found.extend(int(word) for word in raw.split())
+    return found
+
+
 def list_pids() -> List[int]:
     """All processes that this mount of /proc shows (hidepid may hide some)."""
     try:

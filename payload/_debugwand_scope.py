@@ -24,6 +24,10 @@ class Scope:
         self._is_member = is_member
         self._ours: Dict[int, int] = {os.getpid(): -1}  # pid → start time: agents and what they started
 
+    def may_admit(self, stat: procfs.Stat) -> bool:
+        """False if it certainly is a stranger: cheap, for machines where others start processes all the time."""
+        return self.kind != "descendants" or stat.pid in self._roots or self._is_member(stat.ppid)
+
     def admit(self, stat: procfs.Stat) -> Optional[Proc]:
         """The process, described, if it belongs to the target. A stranger under `match` may belong after its exec."""
         ours = self._ours.get(stat.pid)
@@ -32,7 +36,7 @@ class Scope:
         if stat.ppid in self._ours:
             self._ours[stat.pid] = stat.start
             return None
-        if self.kind == "descendants" and stat.pid not in self._roots and not self._is_member(stat.ppid):
+        if not self.may_admit(stat):
             return None
         if self.kind == "match" and not self._is_member(stat.ppid) and not self._matches(stat.pid):
             return None
@@ -58,9 +62,6 @@ class Scope:
 
     def is_ours(self, pid: int) -> bool:
         return pid in self._ours
-
-    def ours(self) -> Set[int]:
-        return set(self._ours)
 
     def _matches(self, pid: int) -> bool:
         return self._pattern is not None and bool(self._pattern.search(" ".join(procfs.read_cmdline(pid))))

@@ -34,7 +34,7 @@ export class Tree {
   readonly #child;
   readonly #ended: Promise<Cost>;
 
-  constructor(python: string, scope: Scope, choice: ProcessChoice = 'auto', statsSeconds = 1) {
+  constructor(python: string, scope: Scope, choice: ProcessChoice = 'auto', without: readonly string[] = []) {
     this.#choice = choice;
     const args = [
       '-I',
@@ -43,7 +43,8 @@ export class Tree {
       join(import.meta.dirname, 'watch_tree.py'),
       PAYLOAD,
       JSON.stringify(scope),
-      String(statsSeconds),
+      '1',
+      without.join(','),
     ];
     this.#child = spawn(python, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#ended = new Promise((resolve, reject) => {

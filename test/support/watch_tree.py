@@ -1,5 +1,6 @@
-"""Runs the payload's Watcher alone, for tests: `watch_tree.py PAYLOAD SCOPE STATS_SECONDS`. One line of JSON for each
-event, with `at` (ms since the epoch) added; ends when stdin does, with a line that says what watching cost."""
+"""Runs the payload's Watcher alone, for tests: `watch_tree.py PAYLOAD SCOPE STATS_SECONDS WITHOUT`. One line of JSON for
+each event, with `at` (ms since the epoch) added; ends when stdin does, with a line that says what watching cost. WITHOUT
+takes away what a kernel, a container or a small Python may lack: pidfd, inotify, loadavg, children (comma between)."""
 
 import json
 import os
@@ -10,9 +11,22 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
 
-from _debugwand_watch import Watcher  # noqa: E402
+import _debugwand_noticing as noticing  # noqa: E402
+import _debugwand_procfs as procfs  # noqa: E402
+import _debugwand_watch as watch  # noqa: E402
 
-watcher = Watcher(json.loads(sys.argv[2]), float(sys.argv[3]))
+without = sys.argv[4].split(",")
+if "pidfd" in without:
+    watch.pidfd_open = lambda pid: -1
+if "inotify" in without:
+    noticing.Libc.get = classmethod(lambda cls: None)
+if "loadavg" in without:
+    noticing.LastPid.read = lambda self: 0
+if "children" in without:
+    noticing.Children.available = property(lambda self: False, lambda self, value: None)
+    procfs.read_children = lambda pid: []
+
+watcher = watch.Watcher(json.loads(sys.argv[2]), float(sys.argv[3]))
 begun, cpu, steps = time.monotonic(), time.process_time(), 0
 events = watcher.step([], time.monotonic())
 first = time.process_time() - cpu
