@@ -4,8 +4,12 @@ the worker."""
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, Iterator, List, Optional, Set, Tuple
 
-def endpoint_of_adapter(peer_port):  # type: ignore[no-untyped-def]
+
+def endpoint_of_adapter(peer_port: int) -> "Optional[Tuple[int, List[int]]]":
     """peer_port: the port of the adapter that pydevd is connected to. Returns (pid, ports, where the one is first that the
     adapter was told to listen on), or None when there is no such process, or it may not be looked at."""
     listening = _listening()
@@ -29,14 +33,14 @@ def endpoint_of_adapter(peer_port):  # type: ignore[no-untyped-def]
     return None
 
 
-def _argument(words, name):  # type: ignore[no-untyped-def]
+def _argument(words: "List[str]", name: str) -> int:
     for word, value in zip(words, words[1:]):
         if word == name and value.isdigit():
             return int(value)
     return 0
 
 
-def _rows():  # type: ignore[no-untyped-def]
+def _rows() -> "Iterator[List[str]]":
     for name in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
         try:
             with open(name, encoding="ascii") as file:
@@ -46,18 +50,18 @@ def _rows():  # type: ignore[no-untyped-def]
             continue
 
 
-def _listening():  # type: ignore[no-untyped-def]
+def _listening() -> "Dict[str, int]":
     """Inode → port, of the sockets in state LISTEN (0A)."""
     return {row[9]: int(row[1].rpartition(":")[2], 16) for row in _rows() if row[3] == "0A"}
 
 
-def _established(port):  # type: ignore[no-untyped-def]
+def _established(port: int) -> "Set[str]":
     """Inodes of the connections whose near end is that port."""
     return {row[9] for row in _rows() if row[3] == "01" and int(row[1].rpartition(":")[2], 16) == port}
 
 
-def _sockets(pid):  # type: ignore[no-untyped-def]
-    found = set()
+def _sockets(pid: int) -> "Set[str]":
+    found: Set[str] = set()
     folder = "/proc/%d/fd" % pid
     for name in os.listdir(folder):
         try:

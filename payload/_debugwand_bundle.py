@@ -29,7 +29,7 @@ _made: Dict[str, int] = {}
 _lock = threading.Lock()
 
 
-class NoSpace(OSError):
+class NoSpaceError(OSError):
     """No folder of the target can take the files. `code` is the agent's word for it."""
 
     code = "no-space"
@@ -37,7 +37,7 @@ class NoSpace(OSError):
 
 def unpack(zip_path: str, key: str, root: str = "") -> str:
     """Unpacks a zip file once per key. root: prefix of the worker's file system as the agent sees it, like
-    "/proc/42/root", where the two differ. Returns the folder as the worker sees it. Raises NoSpace, BadZipFile."""
+    "/proc/42/root", where the two differ. Returns the folder as the worker sees it. Raises NoSpaceError, BadZipFile."""
     with _lock:
         known = _unpacked.get(root + "\0" + key)
         if known is not None and os.path.isdir(root + known):
@@ -63,7 +63,7 @@ def unpack(zip_path: str, key: str, root: str = "") -> str:
                 folder = made[len(root) :]
                 _unpacked[root + "\0" + key] = folder
                 return folder
-    raise NoSpace(errno.ENOSPC, "no writable folder in the target (%s)" % "; ".join(problems))
+    raise NoSpaceError(errno.ENOSPC, "no writable folder in the target (%s)" % "; ".join(problems))
 
 
 def cleanup() -> None:
@@ -100,7 +100,11 @@ def _remove_stale(root: str) -> None:
             path = os.path.join(root + place, name)
             try:
                 facts = os.lstat(path)
-                if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or not _abandoned(path, facts.st_mtime):
+                if (
+                    not stat.S_ISDIR(facts.st_mode)
+                    or facts.st_uid != os.geteuid()
+                    or not _abandoned(path, facts.st_mtime)
+                ):
                     continue
             except OSError:
                 continue
@@ -125,8 +129,8 @@ def _places(root: str, usable: bool = True) -> List[str]:
     """Writable folders in order of preference: those whose files may be mapped as code first."""
     found: List[str] = []
     own = os.environ.get("TMPDIR", "") if not root else ""
-    for place in (own,) + _PLACES:
-        place = os.path.abspath(place) if place and not root else place
+    for named in (own, *_PLACES):
+        place = os.path.abspath(named) if named and not root else named
         if place.startswith("/") and place not in found and os.path.isdir(root + place):
             found.append(place)
     if not usable:

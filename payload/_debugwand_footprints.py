@@ -4,6 +4,11 @@ Runs inside the worker."""
 import _thread
 import sys
 import threading
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List
 
 _MISSING = object()
 # Names that pydevd replaces, or leaves behind as new ones (`undo_patch_thread_modules` does both).
@@ -23,18 +28,18 @@ _HIDING = ("enumerate", "active_count", "_pickSomeNonDaemonThread")
 class Footprints:
     """Taken before debugpy is imported."""
 
-    def __init__(self):  # type: ignore[no-untyped-def]
+    def __init__(self) -> None:
         self._values = [
             (module, name, getattr(module, name, _MISSING)) for module in (_thread, threading) for name in _THREAD_NAMES
         ]
-        self._codes = {
+        self._codes: Dict[str, Any] = {
             name: getattr(threading, name).__code__
             for name in _HIDING
             if hasattr(getattr(threading, name, None), "__code__")
         }
         self.breakpointhook = sys.breakpointhook
 
-    def restore(self):  # type: ignore[no-untyped-def]
+    def restore(self) -> None:
         """To be called when none of pydevd's threads is left that must stay hidden."""
         for module, name, value in self._values:
             if value is not _MISSING:
@@ -43,22 +48,22 @@ class Footprints:
                 delattr(module, name)
         for name, code in self._codes.items():
             getattr(threading, name).__code__ = code
-        daemon = sys.modules.get("_pydevd_bundle.pydevd_daemon_thread")
+        daemon: Any = sys.modules.get("_pydevd_bundle.pydevd_daemon_thread")
         if hasattr(daemon, "_patched_threading_to_hide_pydevd_threads"):
-            daemon._patched_threading_to_hide_pydevd_threads = False  # type: ignore[union-attr]
+            daemon._patched_threading_to_hide_pydevd_threads = False
         # Only if nobody took it over since.
         if str(getattr(sys.breakpointhook, "__module__", "")).startswith(("pydevd", "debugpy")):
             sys.breakpointhook = self.breakpointhook
 
 
-def unwrap_streams():  # type: ignore[no-untyped-def]
+def unwrap_streams() -> None:
     """sys.stdout and sys.stderr as they were before an editor asked for redirected output."""
-    io = sys.modules.get("_pydevd_bundle.pydevd_io")
+    io: Any = sys.modules.get("_pydevd_bundle.pydevd_io")
     holder = getattr(io, "_RedirectionsHolder", None)
     if io is None or holder is None:
         return
     for name in ("stdout", "stderr"):
-        stack = getattr(holder, "_stack_" + name, [])
+        stack: List[Any] = getattr(holder, "_stack_" + name, [])
         while stack:
             # Another wrapper on top of pydevd's stays; pydevd's own is silent then.
             if getattr(sys, name) is getattr(stack[-1], "new_redirect", None) or _wraps(getattr(sys, name)):
@@ -68,16 +73,14 @@ def unwrap_streams():  # type: ignore[no-untyped-def]
         setattr(holder, "_pydevd_%s_redirect_" % name, None)
 
 
-def _wraps(stream):  # type: ignore[no-untyped-def]
+def _wraps(stream: object) -> bool:
     return type(stream).__module__.startswith("_pydevd_bundle")
 
 
-def stop_monitoring():  # type: ignore[no-untyped-def]
+def stop_monitoring(seconds: float = 0.05) -> None:
     """Every event of pydevd's off, its tool id free for others. A callback that is under way when its tool id goes away
-    raises into the app's code: so events go first, the id after what runs had time to end."""
-    import time
-
-    monitoring = getattr(sys, "monitoring", None)
+    raises into the app's code: so events go first, the id after what runs had so long to end."""
+    monitoring: Any = getattr(sys, "monitoring", None)
     if monitoring is None or monitoring.get_tool(monitoring.DEBUGGER_ID) != "pydevd":
         return
     tool = monitoring.DEBUGGER_ID
@@ -90,6 +93,6 @@ def stop_monitoring():  # type: ignore[no-untyped-def]
                 monitoring.register_callback(tool, event, None)
             except ValueError:
                 continue  # an event that tools may not have a callback for
-    time.sleep(0.05)
+    time.sleep(seconds)
     if monitoring.get_tool(tool) == "pydevd":
         monitoring.free_tool_id(tool)

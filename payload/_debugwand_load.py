@@ -9,26 +9,32 @@ import os
 import re
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Optional
+
 # The first release whose in-process server tells the port that the system chose, and that knows CPython 3.14.
 _OLDEST = (1, 8, 16)
 # Read once by pydevd while it is imported. Without the first one pydevd warns about frozen modules on the app's stderr;
 # debugpy sets the second one itself and would leave it to the app's child processes.
 _ENVIRONMENT = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYDEVD_USE_FRAME_EVAL": "NO"}
 
+_SWITCH_SECONDS = 0.0005
 
-class Refused(Exception):
+
+class RefusedError(Exception):
     """Why debugpy cannot be used here, in words for the user."""
 
 
 class Loaded:
     """version: of the debugpy in use; origin: "ours" or "app"; directory: ours only, where its files are."""
 
-    def __init__(self, version, origin, directory):  # type: ignore[no-untyped-def]
+    def __init__(self, version: str, origin: str, directory: "Optional[str]") -> None:
         self.version = version
         self.origin = origin
         self.directory = directory
 
-    def ready(self, directory):  # type: ignore[no-untyped-def]
+    def ready(self, directory: str) -> None:
         """To be called before each stay: pydevd imports some modules on demand. directory: where the present agent has
         unpacked debugpy; the files of an earlier agent went with it."""
         former = self.directory
@@ -38,19 +44,20 @@ class Loaded:
             if _version_in(os.path.join(directory, "debugpy")) != self.version:
                 return
             for module in list(sys.modules.values()):
-                path = getattr(module, "__path__", None)
+                path: Any = getattr(module, "__path__", None)
                 if type(path) is list:
-                    path[:] = [directory + part[len(former) :] if part.startswith(former) else part for part in path]
+                    parts: List[str] = list(path)
+                    path[:] = [directory + part[len(former) :] if part.startswith(former) else part for part in parts]
             forget_finders(former)
-            self.directory = directory
-        _use_finders(self.directory)
+            self.directory = former = directory
+        _use_finders(former)
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
     """Reads and writes compiled code next to the source whatever the app's settings about byte code are: compiling holds
     the interpreter's lock for tens of milliseconds at a time, and the directory is ours alone."""
 
-    def get_code(self, fullname):  # type: ignore[no-untyped-def]
+    def get_code(self, fullname: str) -> "Any":
         path = self.get_filename(fullname)
         folder, name = os.path.split(path)
         cached = os.path.join(folder, "__pycache__", "%s.%s.pyc" % (name[:-3], sys.implementation.cache_tag))
@@ -72,8 +79,8 @@ class _Loader(importlib.machinery.SourceFileLoader):
         return code
 
 
-def _use_finders(directory):  # type: ignore[no-untyped-def]
-    details = (
+def _use_finders(directory: str) -> None:
+    details: Any = (
         (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
         (_Loader, importlib.machinery.SOURCE_SUFFIXES),
     )
@@ -82,45 +89,54 @@ def _use_finders(directory):  # type: ignore[no-untyped-def]
             sys.path_importer_cache[folder] = importlib.machinery.FileFinder(folder, *details)
 
 
-def forget_finders(directory):  # type: ignore[no-untyped-def]
+def forget_finders(directory: str) -> None:
     for folder in list(sys.path_importer_cache):
         if folder == directory or folder.startswith(directory + "/"):
             sys.path_importer_cache.pop(folder, None)
 
 
-def load(directory):  # type: ignore[no-untyped-def]
-    """Imports debugpy's server side. Raises Refused, or whatever an import raises."""
+def load(directory: str) -> Loaded:
+    """Imports debugpy's server side. Raises RefusedError, or whatever an import raises."""
+    # An import is all computation: whoever else wants to run would wait for the interpreter's lock 5 ms each time.
+    usual = sys.getswitchinterval()
+    shorter = min(usual, _SWITCH_SECONDS)
+    sys.setswitchinterval(shorter)
+    try:
+        return _load(directory)
+    finally:
+        if abs(sys.getswitchinterval() - shorter) < 1e-6:
+            sys.setswitchinterval(usual)
+
+
+def _load(directory: str) -> Loaded:
     if "debugpy" in sys.modules:
         _import("debugpy")
         return Loaded(str(getattr(sys.modules["debugpy"], "__version__", "unknown")), "app", None)
     if "pydevd" in sys.modules:
-        raise Refused("another debugger (pydevd without debugpy, as PyCharm uses it) is in this process already")
+        raise RefusedError("another debugger (pydevd without debugpy, as PyCharm uses it) is in this process already")
     if _usable_in_app():
         _import("debugpy")
-        return Loaded(str(sys.modules["debugpy"].__version__), "app", None)  # type: ignore[attr-defined]
+        return Loaded(str(getattr(sys.modules["debugpy"], "__version__", "unknown")), "app", None)
     package = os.path.join(directory, "debugpy")
     _use_finders(directory)
-    spec = importlib.util.spec_from_file_location(
-        "debugpy",
-        os.path.join(package, "__init__.py"),
-        loader=_Loader("debugpy", os.path.join(package, "__init__.py")),
-        submodule_search_locations=[package],
-    )
-    if spec is None or spec.loader is None:
-        raise Refused("no debugpy in %s" % directory)
-    module = importlib.util.module_from_spec(spec)
+    path = os.path.join(package, "__init__.py")
+    loader = _Loader("debugpy", path)
+    spec = importlib.util.spec_from_file_location("debugpy", path, loader=loader, submodule_search_locations=[package])
+    if spec is None:
+        raise RefusedError("no debugpy in %s" % directory)
+    module: Any = importlib.util.module_from_spec(spec)
     sys.modules["debugpy"] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
         _import("debugpy")
     except BaseException:
         for name in [name for name in sys.modules if name.partition(".")[0] == "debugpy"]:
             del sys.modules[name]
         raise
-    return Loaded(str(module.__version__), "ours", directory)  # type: ignore[attr-defined]
+    return Loaded(str(module.__version__), "ours", directory)
 
 
-def _import(name):  # type: ignore[no-untyped-def]
+def _import(name: str) -> None:
     """Imports the server with pydevd's environment, and takes the environment back."""
     before = {key: os.environ.get(key) for key in _ENVIRONMENT}
     for key, value in _ENVIRONMENT.items():
@@ -133,12 +149,12 @@ def _import(name):  # type: ignore[no-untyped-def]
             if value is None:
                 os.environ.pop(key, None)
     # debugpy would describe the environment to its log: it reads the metadata of every installed package, log or not.
-    api = sys.modules[name + ".server.api"]
+    api: Any = sys.modules[name + ".server.api"]
     if "DEBUGPY_LOG_DIR" not in os.environ and hasattr(getattr(api, "ensure_logging", None), "ensured"):
-        api.ensure_logging.ensured = True  # type: ignore[attr-defined]
+        api.ensure_logging.ensured = True
 
 
-def _usable_in_app():  # type: ignore[no-untyped-def]
+def _usable_in_app() -> bool:
     """Whether the app's packages have a debugpy that works here. Looks, imports nothing of it."""
     try:
         spec = importlib.util.find_spec("debugpy")
@@ -151,7 +167,7 @@ def _usable_in_app():  # type: ignore[no-untyped-def]
     return numbers >= _OLDEST
 
 
-def _version_in(package):  # type: ignore[no-untyped-def]
+def _version_in(package: str) -> str:
     """ "1.8.22", or "" when it cannot be told."""
     try:
         with open(os.path.join(package, "_version.py"), encoding="utf-8") as file:

@@ -3,11 +3,18 @@ adopted, and an agent that is gone for more than three seconds means that everyb
 `_debugwand_debugger`. Runs inside the worker, in a thread that pydevd does not trace. Standard library only."""
 
 import json
+import os
 import threading
 import time
 import traceback
 
-from _debugwand_debugger import Debugger, Refused, invisible
+from _debugwand_connections import go_dark
+from _debugwand_debugger import Debugger
+from _debugwand_load import RefusedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Iterator, Optional
 
 # How long a worker without an agent stays enterable (by another agent) before it lets itself go.
 GRACE_SECONDS = 3.0
@@ -16,11 +23,11 @@ GRACE_SECONDS = 3.0
 class _Wire:
     """JSON lines over the socket; silent once the agent is gone."""
 
-    def __init__(self, sock):  # type: ignore[no-untyped-def]
+    def __init__(self, sock: "Any") -> None:
         self._sock = sock
         self._lock = threading.Lock()
 
-    def send(self, **line):  # type: ignore[no-untyped-def]
+    def send(self, **line: object) -> None:
         raw = json.dumps(line).encode("utf-8", "replace") + b"\n"
         with self._lock:
             try:
@@ -28,7 +35,7 @@ class _Wire:
             except OSError:
                 pass
 
-    def commands(self):  # type: ignore[no-untyped-def]
+    def commands(self) -> "Iterator[object]":
         """The word of each line, until the agent hangs up. Bounded: a line has 64 KiB at most."""
         buffer = b""
         while len(buffer) < 65536:
@@ -45,25 +52,38 @@ class _Wire:
                 except (ValueError, AttributeError):
                     continue
 
-    def hang_up(self):  # type: ignore[no-untyped-def]
+    def hang_up(self) -> None:
         """Wakes the thread that reads; its descriptor is closed by whoever opened it."""
         try:
             self._sock.shutdown(2)
         except OSError:
             pass
 
+    def forget(self) -> None:
+        """In a forked child: the connection is the parent's, only the child's descriptor of it goes."""
+        self._sock.close()
+
 
 class _Inside:
     """What this process remembers between agents."""
 
-    def __init__(self):  # type: ignore[no-untyped-def]
+    def __init__(self) -> None:
         self._change = threading.Condition()
         self._working = threading.Lock()
         self._turn = 0
-        self._wire = None  # type: ignore[var-annotated]
-        self._debugger = None  # type: ignore[var-annotated]
+        self._wire: Optional[_Wire] = None
+        self._debugger: Optional[Debugger] = None
 
-    def adopt(self, wire):  # type: ignore[no-untyped-def]
+    def in_child(self) -> None:
+        """A forked child is a process of its own; what other threads held at the fork is held for ever."""
+        self._change = threading.Condition()
+        self._working = threading.Lock()
+        self._turn += 1
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.forget()
+
+    def adopt(self, wire: _Wire) -> int:
         """The newest agent is the only one."""
         with self._change:
             former, self._wire = self._wire, wire
@@ -74,13 +94,13 @@ class _Inside:
             former.hang_up()
         return turn
 
-    def listen(self, options):  # type: ignore[no-untyped-def]
+    def listen(self, options: "Dict[str, Any]") -> "Dict[str, object]":
         with self._working:
             if self._debugger is None:
                 self._debugger = Debugger()
             return self._debugger.listen(str(options["debugpy"]))
 
-    def leave(self, turn):  # type: ignore[no-untyped-def]
+    def leave(self, turn: int) -> None:
         """Takes the debugger out, unless another agent came meanwhile."""
         with self._working:
             with self._change:
@@ -90,22 +110,23 @@ class _Inside:
             if self._debugger is not None:
                 self._debugger.release()
 
-    def succeeded(self, turn, seconds):  # type: ignore[no-untyped-def]
+    def succeeded(self, turn: int, seconds: float) -> bool:
         """True when another agent rings within that time."""
         with self._change:
             return self._change.wait_for(lambda: self._turn != turn, seconds)
 
 
 _inside = _Inside()
+os.register_at_fork(after_in_child=_inside.in_child)
 
 
-def main(sock, op, options):  # type: ignore[no-untyped-def]
+def main(sock: "Any", op: str, options: "Dict[str, Any]") -> None:
     """Returns when the agent released the worker, was replaced by a newer one, or has been gone for too long.
 
     options: debugpy (directory that holds the package), holdAtStart, and from the doorbell letGo (lets the main
     thread go on; harmless when it is not held)."""
-    invisible(threading.current_thread())
-    let_go = options.get("letGo") or (lambda: None)
+    go_dark()
+    let_go: Callable[[], None] = options.get("letGo") or (lambda: None)
     wire = _Wire(sock)
     if op != "debug":
         wire.send(event="failed", code="failed", message="unknown order %r" % (op,), traceback="")
@@ -116,7 +137,7 @@ def main(sock, op, options):  # type: ignore[no-untyped-def]
         found = _inside.listen(options)
     except BaseException as error:
         let_go()
-        said = "%s" % error if isinstance(error, Refused) else "%s: %s" % (type(error).__name__, error)
+        said = "%s" % error if isinstance(error, RefusedError) else "%s: %s" % (type(error).__name__, error)
         code = "no-space" if isinstance(error, OSError) and error.errno in (28, 30) else "failed"
         wire.send(event="failed", code=code, message=said, traceback=traceback.format_exc())
         _inside.leave(turn)
