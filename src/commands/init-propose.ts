@@ -31,17 +31,26 @@ interface Draft extends Omit<Proposal, 'input'> {
   readonly explicit: boolean;
 }
 
-/** Containers if there are any, else the app on this machine. */
+/**
+ * Compose services and containers of this project; without them the app on this machine; without that, whatever runs
+ * Python in a container. What was found and not taken is among the notes.
+ */
 export function propose(findings: Findings): Proposals {
   const notes = [...findings.troubles];
   const services = (findings.compose?.project.services ?? []).filter((service) => isPython(service, findings));
-  const drafts: Draft[] = services.map((service) => fromService(service, findings));
-  for (const container of findings.containers) {
-    const { compose } = container;
-    const isKnown = compose !== null && compose.project === findings.compose?.project.name;
-    if (!isKnown && isOfProject(container, findings)) drafts.push(fromContainer(container, findings));
-  }
+  const others = findings.containers.filter(({ compose }) => {
+    return compose === null || compose.project !== findings.compose?.project.name;
+  });
+  const ofProject = others.filter((container) => isOfProject(container, findings));
+  const foreign = others.filter((container) => !ofProject.includes(container) && isForeignPython(container));
+  const drafts: Draft[] = [
+    ...services.map((service) => fromService(service, findings)),
+    ...ofProject.map((container) => fromContainer(container, findings)),
+  ];
   if (drafts.length === 0) drafts.push(...fromThisMachine(findings));
+  if (drafts.length === 0) drafts.push(...foreign.map((container) => fromContainer(container, findings)));
+  else
+    for (const { name } of foreign) notes.push(`container ${name} runs Python too: \`wand debug --container ${name}\``);
   for (const service of services) notes.push(...serviceNotes(service, findings));
   return { targets: withPorts(unique(drafts), findings), notes };
 }
@@ -108,11 +117,21 @@ function isPython(service: ComposeService, findings: Findings): boolean {
   return isPythonImage || (service.command.length === 0 && runsPython(image?.command ?? []));
 }
 
-/** It mounts the project, or runs Python from an image that no Compose project of somebody else made. */
+/** It mounts something of the project, or has its folder's name. */
 function isOfProject(container: RunningContainer, { root }: Findings): boolean {
-  const mapsProject = infer(root, null, container.mounts).length > 0;
-  if (mapsProject) return true;
-  return container.compose === null && runsPython([container.program]);
+  if (infer(root, null, container.mounts).length > 0) return true;
+  const folder = (root.split(/[\\/]/).at(-1) ?? '').toLowerCase();
+  const image =
+    container.image
+      .replace(/:[^/]*$/, '')
+      .split('/')
+      .at(-1) ?? '';
+  return isForeignPython(container) && [container.name, image].some((name) => name.toLowerCase() === folder);
+}
+
+/** What a Compose project of somebody else runs is not ours to propose. */
+function isForeignPython({ compose, program }: RunningContainer): boolean {
+  return compose === null && runsPython([program]);
 }
 
 function serviceNotes(service: ComposeService, findings: Findings): string[] {

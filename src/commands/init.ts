@@ -174,19 +174,28 @@ function processIo(): InitIo {
     print: (line) => {
       stdout.write(`${line}\n`);
     },
-    ask: isInteractive
-      ? async (question) => {
-          const lines = createInterface({ input: stdin, output: stdout });
-          try {
-            return (await lines.question(question)).trim();
-          } finally {
-            lines.close();
-          }
-        }
-      : null,
+    ask: isInteractive ? (question) => askOnTerminal(question) : null,
     listContainers: async (signal) => {
       const { listRunning } = await import('../targets/docker-list.ts');
       return listRunning(null, signal);
     },
   };
 }
+
+/** Ctrl-C and Ctrl-D are a no, also to what would be asked after it. */
+async function askOnTerminal(question: string): Promise<string> {
+  const { stdin, stdout } = process;
+  if (isAborted) return 'none';
+  const lines = createInterface({ input: stdin, output: stdout });
+  try {
+    return (await lines.question(question)).trim();
+  } catch {
+    isAborted = true;
+    stdout.write('\n');
+    return 'none';
+  } finally {
+    lines.close();
+  }
+}
+
+let isAborted = false;

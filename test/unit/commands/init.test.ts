@@ -113,26 +113,42 @@ describe('wand init', () => {
     expect(said).toContain('note: old starts debugpy itself');
   });
 
-  test('running containers: those that mount the project or run Python', async () => {
-    await using project = await folder({ 'main.py': '' });
-    const container = { image: 'x', compose: null, workingDir: '/', mounts: [], program: 'sh' };
+  const container = { image: 'x', compose: null, workingDir: '/', mounts: [], program: 'sh' };
+  const foreign = { ...container, name: 'foreign', program: 'python', compose: { project: 'other', service: 'x' } };
+  const python = { ...container, name: 'api', workingDir: '/code', program: '/usr/bin/python3.14' };
+
+  test('running containers: those of the project', async () => {
+    await using project = await folder({ 'app.py': 'app = FastAPI()' });
+    const name = project.path.split('/').at(-1) ?? '';
     const containers = [
-      { ...container, name: 'api', workingDir: '/code', program: '/usr/bin/python3.14' },
+      python,
+      foreign,
       { ...container, name: 'mounts it', mounts: [{ source: project.path, destination: '/work' }] },
       { ...container, name: 'else' },
-      { ...container, name: 'foreign', program: 'python', compose: { project: 'other', service: 'x' } },
+      { ...python, name: 'x', image: `registry/y/${name}:1` },
     ];
-    await initCommand({ yes: true }, io(project, { containers }));
+    const talk = io(project, { containers });
+    await initCommand({ yes: true }, talk);
     expect((await load(project)).targets.map(({ name, source }) => ({ name, source }))).toEqual([
-      { name: 'api', source: { kind: 'docker', container: 'api' } },
       { name: 'mounts-it', source: { kind: 'docker', container: 'mounts it' } },
+      { name: 'x', source: { kind: 'docker', container: 'x' } },
     ]);
     expect(await launch(project)).toMatchObject({
       configurations: [
-        { pathMappings: [{ localRoot: '${workspaceFolder}', remoteRoot: '/code' }] },
         { pathMappings: [{ localRoot: '${workspaceFolder}', remoteRoot: '/work' }] },
+        { pathMappings: [{ localRoot: '${workspaceFolder}', remoteRoot: '/code' }] },
       ],
     });
+    expect(talk.said.join('\n')).toContain('note: container api runs Python too: `wand debug --container api`');
+  });
+
+  test('a container that only happens to run Python comes after the app of the project', async () => {
+    await using app = await folder({ 'app.py': 'app = FastAPI()' });
+    await initCommand({ yes: true }, io(app, { containers: [python, foreign] }));
+    expect((await load(app)).targets).toMatchObject([{ source: { kind: 'local' } }]);
+    await using nothing = await folder({ 'README.md': '' });
+    await initCommand({ yes: true }, io(nothing, { containers: [python, foreign] }));
+    expect((await load(nothing)).targets).toMatchObject([{ source: { kind: 'docker', container: 'api' } }]);
   });
 
   const apps: readonly (readonly [what: string, files: Record<string, string>, command: readonly string[]])[] = [
