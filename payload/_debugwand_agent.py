@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, cas
 import _debugwand_wire as wire
 from _debugwand_delivery import Delivery, anonymous_file
 from _debugwand_enter import Request
+from _debugwand_files import Files
 from _debugwand_memory import EntryError, credentials
 from _debugwand_relay import Channel, connect
 from _debugwand_session import Lines, Session, enter, run
@@ -63,6 +64,7 @@ class Agent:
         self._wake_read, self._wake_write = os.pipe()
         self._channels: Dict[int, Channel] = {}
         self._uploads: Dict[int, Upload] = {}
+        self._files = Files()
         self._sessions: Dict[Key, Session] = {}
         self._entering: Set[Key] = set()
         self._watcher: Any = None
@@ -283,6 +285,7 @@ class Agent:
 
         def work() -> Callable[[], None]:
             try:
+                options["debugpy"] = self._files.path_for(request.pid, text(params, "debugpy"))
                 session = enter(request, options, self._sources, avoid, self._stopping)
             finally:
                 self.post(lambda: self._entering.discard(key))
@@ -484,18 +487,10 @@ class Agent:
         del self._uploads[channel]
 
         def work() -> Callable[[], None]:
-            try:
-                if upload.left < 0:
-                    raise EntryError("bad-request", "more bytes than the upload was to have")
-                from _debugwand_bundle import unpack
-
-                try:
-                    path = unpack("/proc/self/fd/%d" % upload.descriptor, upload.key)
-                except Exception as error:
-                    code = "no-space" if getattr(error, "code", "no-space") == "no-space" else "failed"
-                    raise EntryError(code, "%s: %s" % (type(error).__name__, error)) from error
-            finally:
+            if upload.left < 0:
                 os.close(upload.descriptor)
+                raise EntryError("bad-request", "more bytes than the upload was to have")
+            path = self._files.add(upload.descriptor, upload.key)
             return lambda: self._reply(upload.request, {"path": path})
 
         self._thread(upload.request, work)

@@ -8,7 +8,7 @@ more capabilities than the worker, a child with the worker's own rights holds th
 
 import os
 import struct
-from typing import Callable, Iterator, List, Optional, Set
+from typing import Callable, ClassVar, Iterator, List, Optional, Set
 
 from _debugwand_memory import Credentials, credentials
 
@@ -20,7 +20,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 class Delivery:
     """`path` opens the source for the worker until `close`, which may be called twice and from any thread."""
 
-    _open: "Set[Delivery]" = set()
+    _open: ClassVar["Set[Delivery]"] = set()
 
     def __init__(self, path: str, take_back: Callable[[], None]) -> None:
         self.path = path
