@@ -28,7 +28,13 @@ export default {
 const LAUNCH = {
   version: '0.2.0',
   configurations: [
-    { name: 'wand: shop', type: 'debugpy', request: 'attach', connect: { host: '127.0.0.1', port: PORT }, justMyCode: true },
+    {
+      name: 'wand: shop',
+      type: 'debugpy',
+      request: 'attach',
+      connect: { host: '127.0.0.1', port: PORT },
+      justMyCode: true,
+    },
   ],
 };
 
@@ -39,14 +45,23 @@ async function stopOnce(editor: DapClient, app: SampleApp, amount: number): Prom
   const answer = app.price(amount);
   const { threadId } = (await editor.waitFor('stopped', undefined, { after: seen })).body as { threadId: number };
   const ms = (performance.now() - asked).toFixed(0);
-  const { stackFrames } = await editor.request<{ stackFrames: { id: number; name: string; line: number }[] }>('stackTrace', { threadId });
+  const { stackFrames } = await editor.request<{ stackFrames: { id: number; name: string; line: number }[] }>(
+    'stackTrace',
+    { threadId },
+  );
   const frame = stackFrames[0];
   if (frame === undefined) throw new Error('no frame');
-  const { scopes } = await editor.request<{ scopes: { variablesReference: number }[] }>('scopes', { frameId: frame.id });
+  const { scopes } = await editor.request<{ scopes: { variablesReference: number }[] }>('scopes', {
+    frameId: frame.id,
+  });
   const variablesReference = scopes[0]?.variablesReference ?? 0;
-  const { variables } = await editor.request<{ variables: { name: string; value: string }[] }>('variables', { variablesReference });
+  const { variables } = await editor.request<{ variables: { name: string; value: string }[] }>('variables', {
+    variablesReference,
+  });
   const shown = variables.filter(({ name }) => /^[a-z]/.test(name)).map(({ name, value }) => `${name} = ${value}`);
-  say(`stopped in ${frame.name}() at app.py:${String(frame.line)}, ${ms} ms after the request was sent: ${shown.join(', ')}`);
+  say(
+    `stopped in ${frame.name}() at app.py:${String(frame.line)}, ${ms} ms after the request was sent: ${shown.join(', ')}`,
+  );
   await editor.request('continue', { threadId });
   say(`continued; the app answered ${JSON.stringify(await answer)}`);
 }
@@ -59,14 +74,21 @@ async function story(app: SampleApp, daemon: WandDaemon): Promise<void> {
   const first = await daemon.target('debuggable', (target) => target.phase === 'attached');
   say(`wand watch is inside ${workerLine(first)}`);
   const editor = await DapClient.connect(PORT);
-  await editor.attach({ [join(app.folder, 'app.py')]: [{ line: BREAKPOINT_LINE }] }, { initialize: { clientID: 'demo', clientName: 'the demo' } });
-  say(`an editor attached to 127.0.0.1:${String(PORT)} and set a breakpoint at app.py:${String(BREAKPOINT_LINE)}: that was F5, once`);
+  await editor.attach(
+    { [join(app.folder, 'app.py')]: [{ line: BREAKPOINT_LINE }] },
+    { initialize: { clientID: 'demo', clientName: 'the demo' } },
+  );
+  say(
+    `an editor attached to 127.0.0.1:${String(PORT)} and set a breakpoint at app.py:${String(BREAKPOINT_LINE)}: that was F5, once`,
+  );
   await stopOnce(editor, app, 14);
   for (const factor of [4, 5]) {
     await app.setFactor(factor);
     const target = await daemon.target('re-attached', ({ reattach }) => reattach.count >= factor - 3);
     const { last } = target.reattach;
-    say(`saved app.py; the same session is in ${workerLine(target)}: ${String(last?.ms)} ms after its start, ${String(last?.seenMs)} ms after it was seen`);
+    say(
+      `saved app.py; the same session is in ${workerLine(target)}: ${String(last?.ms)} ms after its start, ${String(last?.seenMs)} ms after it was seen`,
+    );
     await stopOnce(editor, app, 14);
   }
   if (editor.closed) throw new Error('the session of the editor ended');

@@ -19,7 +19,11 @@ const kinds = (decision: Plan): string[] => decision.actions.map((action) => act
 
 const RUNNING: Observation = { type: 'snapshot', snapshot: { replicas: [REPLICA], waitingFor: null, error: null } };
 const FOLLOWED: readonly Observation[] = [RUNNING, { type: 'following', replica: REPLICA }];
-const WATCHED: readonly Observation[] = [...FOLLOWED, { type: 'agent-starting' }, { type: 'agent-ready', hello: HELLO }];
+const WATCHED: readonly Observation[] = [
+  ...FOLLOWED,
+  { type: 'agent-starting' },
+  { type: 'agent-ready', hello: HELLO },
+];
 const WORKER = pythonProcess(7);
 const SEEN: readonly Observation[] = [...WATCHED, { type: 'processes', processes: [WORKER], changed: true }];
 const ENTERED_STATE: readonly Observation[] = [
@@ -87,7 +91,10 @@ describe('a worker that goes', () => {
 describe('the replica', () => {
   it('that was restarted is left and followed anew', () => {
     const restarted = { ...REPLICA, startedAt: 't2' };
-    const state = after([...ATTACHED, { type: 'snapshot', snapshot: { replicas: [restarted], waitingFor: null, error: null } }]);
+    const state = after([
+      ...ATTACHED,
+      { type: 'snapshot', snapshot: { replicas: [restarted], waitingFor: null, error: null } },
+    ]);
     expect(decide(state).actions).toMatchObject([{ type: 'follow', replica: { startedAt: 't2' } }]);
     const left = after([{ type: 'following', replica: restarted }], state);
     expect(kinds(decide(left))).toEqual(['session-down', 'start-agent']);
@@ -110,7 +117,10 @@ describe('the replica', () => {
 
   it('that is paused is waited for', () => {
     const paused = { ...REPLICA, state: 'paused' as const };
-    const state = after([...FOLLOWED, { type: 'snapshot', snapshot: { replicas: [paused], waitingFor: null, error: null } }]);
+    const state = after([
+      ...FOLLOWED,
+      { type: 'snapshot', snapshot: { replicas: [paused], waitingFor: null, error: null } },
+    ]);
     expect(decide(state)).toMatchObject({ phase: 'waiting', message: 'api is paused' });
   });
 });
@@ -138,7 +148,10 @@ describe('an agent that is lost', () => {
 });
 
 describe('an entry that fails', () => {
-  const fail = (code: Parameters<typeof agentError>[0], rung: 'exec' | 'exec-as-worker' | 'helper-container' = 'exec'): Observation => ({
+  const fail = (
+    code: Parameters<typeof agentError>[0],
+    rung: 'exec' | 'exec-as-worker' | 'helper-container' = 'exec',
+  ): Observation => ({
     type: 'enter-failed',
     generation: 1,
     rung,
@@ -159,8 +172,12 @@ describe('an entry that fails', () => {
   });
 
   it('skips the rung that changes nothing: a worker of the same uid', () => {
-    expect(decide(after([...SEEN, fail('denied')])).actions).toMatchObject([{ type: 'enter', rung: 'helper-container' }]);
-    expect(decide(after([...SEEN, fail('denied')]), NOW, { helperAvailable: false })).toMatchObject({ phase: 'blocked' });
+    expect(decide(after([...SEEN, fail('denied')])).actions).toMatchObject([
+      { type: 'enter', rung: 'helper-container' },
+    ]);
+    expect(decide(after([...SEEN, fail('denied')]), NOW, { helperAvailable: false })).toMatchObject({
+      phase: 'blocked',
+    });
   });
 
   it.each([
@@ -168,12 +185,21 @@ describe('an entry that fails', () => {
     ['disabled', 'remote-debug-disabled'],
     ['not-python', 'not-python'],
   ] as const)('%s is named and not retried', (code, name) => {
-    expect(decide(after([...SEEN, fail(code)]))).toMatchObject({ phase: 'blocked', error: { code: name }, wakeAt: null, actions: [] });
+    expect(decide(after([...SEEN, fail(code)]))).toMatchObject({
+      phase: 'blocked',
+      error: { code: name },
+      wakeAt: null,
+      actions: [],
+    });
   });
 
   it('is retried, and an error from the third time on', () => {
     let state = after(SEEN);
-    for (const [attempt, phase] of [[1, 'waiting'], [2, 'waiting'], [3, 'blocked']] as const) {
+    for (const [attempt, phase] of [
+      [1, 'waiting'],
+      [2, 'waiting'],
+      [3, 'blocked'],
+    ] as const) {
       state = after([{ type: 'entering', generation: 1, rung: 'exec' }, fail('failed')], state);
       const decision = decide(state);
       expect(decision.phase, `attempt ${String(attempt)}`).toBe(phase);
@@ -219,7 +245,11 @@ describe('the figures of a re-attach', () => {
   });
 
   it('end at verified breakpoints with an editor', () => {
-    const state = after([{ type: 'editor', connected: true, client: 'vscode' }, ...reload, { type: 'verified', generation: 2, at: NOW + 100 }]);
+    const state = after([
+      { type: 'editor', connected: true, client: 'vscode' },
+      ...reload,
+      { type: 'verified', generation: 2, at: NOW + 100 },
+    ]);
     expect(state.reattach.history).toMatchObject([{ ms: 130, seenMs: 100, at: NOW + 100 }]);
   });
 
@@ -241,13 +271,19 @@ describe('the figures of a re-attach', () => {
 describe('a port that is taken', () => {
   it('is the error of the target, whatever else goes well', () => {
     const fault = new DebugwandError({ code: 'port-taken', message: 'port 5679 is taken', fix: 'free it' });
-    expect(decide(after([...ATTACHED, { type: 'port', bound: false, fault }]))).toMatchObject({ phase: 'blocked', error: { code: 'port-taken' } });
+    expect(decide(after([...ATTACHED, { type: 'port', bound: false, fault }]))).toMatchObject({
+      phase: 'blocked',
+      error: { code: 'port-taken' },
+    });
   });
 });
 
 describe('entering again on request', () => {
   it('is a new generation of the same process', () => {
     const decision = decide(after([...ATTACHED, { type: 'reenter' }]));
-    expect(decision.actions).toMatchObject([{ type: 'session-down', generation: 1 }, { type: 'enter', worker: { generation: 2 } }]);
+    expect(decision.actions).toMatchObject([
+      { type: 'session-down', generation: 1 },
+      { type: 'enter', worker: { generation: 2 } },
+    ]);
   });
 });
