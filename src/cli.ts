@@ -20,6 +20,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'target-ambiguous',
   'kubernetes-coming',
   'script-unreadable',
+  'nothing-found',
 ]);
 
 function number(value: string): number {
@@ -213,6 +214,13 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
       }),
     );
 
+  program.command('__targets', { hidden: true }).action(
+    run(async () => {
+      const { targetsCommand } = await import('./commands/completion.ts');
+      return targetsCommand();
+    }),
+  );
+
   program
     .command('completion')
     .description('print a completion script')
@@ -231,19 +239,25 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
 function describe(
   program: Command,
 ): { name: string; description: string; options: { flags: string[]; description: string }[] }[] {
-  return program.commands.map((command) => ({
-    name: command.name(),
-    description: command.description(),
-    options: command.options.map((option) => ({
-      flags: [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),
-      description: option.description,
-    })),
-  }));
+  return program.commands
+    .filter((command) => !command.name().startsWith('_'))
+    .map((command) => ({
+      name: command.name(),
+      description: command.description(),
+      options: command.options.map((option) => ({
+        flags: [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),
+        description: option.description,
+      })),
+    }));
 }
 
 /** Runs one command line and ends the process with its exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   let code = 0;
+  // Who reads our output may leave first: `wand ps | head`.
+  process.stdout.on('error', () => {
+    leave(code);
+  });
   try {
     const program = buildProgram(argv, (result) => {
       code = result;

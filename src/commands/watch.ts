@@ -26,22 +26,21 @@ export interface WatchOptions {
 
 export async function watchCommand(command: readonly string[], options: WatchOptions): Promise<number> {
   if (options.detach === true) return detach(options.argv, await rootOf(command, options));
-  const hasCommand = command.length > 0;
-  const load = async (): Promise<ProjectConfig> =>
-    hasCommand
-      ? withCommand(command, options)
-      : select(await loadConfig({ cwd: process.cwd(), file: options.config }, signal), options);
-  const config = await load();
-  const session: SessionOptions = {
-    config,
-    watchConfig:
-      config.file === null ? null : watcher(config.file, (fresh) => (hasCommand ? config : select(fresh, options))),
-    command: hasCommand,
-    ui: hasCommand ? 'plain' : uiMode(options, process.stdout, process.env),
-    notify: true,
-    leave: options.leave,
-  };
-  return runDaemon(session);
+  if (command.length > 0) {
+    const config = await withCommand(command, options);
+    return runDaemon({ ...session(config, options), command: true, ui: 'plain' });
+  }
+  const loaded = await loadConfig({ cwd: process.cwd(), file: options.config }, signal);
+  const selected = session(select(loaded, options), options);
+  const { file } = loaded;
+  if (file === null) return runDaemon(selected);
+  return runDaemon({ ...selected, watchConfig: watcher(file, loaded, (fresh) => select(fresh, options)) });
+}
+
+/** A run whose config does not change, shown as the flags and the terminal want it. */
+function session(config: ProjectConfig, options: Pick<WatchOptions, 'plain' | 'json' | 'leave'>): SessionOptions {
+  const ui = uiMode(options, process.stdout, process.env);
+  return { config, watchConfig: null, command: false, ui, notify: true, leave: options.leave };
 }
 
 export interface DebugOptions extends TargetFlags {
@@ -61,32 +60,31 @@ export async function debugCommand(options: DebugOptions): Promise<number> {
     });
   }
   const config = configOf(flagged.name, flagged.source, options.port ?? DEFAULT_PORT, process.cwd());
-  return runDaemon({
-    config,
-    watchConfig: null,
-    command: false,
-    ui: uiMode(options, process.stdout, process.env),
-    notify: true,
-    leave: options.leave,
-  });
+  return runDaemon(session(config, options));
 }
 
+/** `loaded`: the whole config as it was read, so that a save before the watch stands is not missed. */
 function watcher(
   file: string,
+  loaded: ProjectConfig,
   shape: (config: ProjectConfig) => ProjectConfig,
 ): NonNullable<SessionOptions['watchConfig']> {
   return (onConfig, onError) =>
-    watchConfig(file, (result) => {
-      if ('error' in result) {
-        onError(result.error);
-        return;
-      }
-      try {
-        onConfig(shape(result.config));
-      } catch (error) {
-        onError(error);
-      }
-    });
+    watchConfig(
+      file,
+      (result) => {
+        if ('error' in result) {
+          onError(result.error);
+          return;
+        }
+        try {
+          onConfig(shape(result.config));
+        } catch (error) {
+          onError(error);
+        }
+      },
+      loaded,
+    );
 }
 
 /** `--target` and `--port` applied. @throws DebugwandError `no-such-target`, `usage` */
