@@ -6,37 +6,48 @@ import type { DockerEngine } from './docker-engine.ts';
 import { explainDocker } from './docker-errors.ts';
 import { execInContainer } from './docker-exec.ts';
 import { HELPER_LABEL } from './docker-select.ts';
-import type { ContainerDetails } from './docker-wire.ts';
+import { parseFailure, type ContainerDetails } from './docker-wire.ts';
 import { isOrphan, ownMark } from './owner.ts';
 import type { ExecStream } from './target.ts';
 
+/** Interpreters tried for one helper: each costs a container. */
+const MAX_TRIES = 6;
 const OWNER_LABEL = 'debugwand.owner';
 
 /*
  * Two small programs. The sleeper is the helper's first process; the keeper is exec'd beside it, and its stdin is our
- * wire: when that ends, the keeper ends the sleeper, and with it the container goes. (The container's own stdin would
- * do with Docker, but Podman never closes it.) A sleeper without a keeper leaves by itself. They find each other by a
- * word in their command lines, as pids are the target's; "debugwand" in it tells the payload that they are ours.
+ * wire: when that ends, the keeper tells the sleeper, which ends as soon as the agents beside it have left in order (or
+ * after 6 s), and with it the container goes. (The container's own stdin would do with Docker, but Podman never closes
+ * it; and Podman does not remove a container that something still runs in.) A sleeper without a keeper leaves by itself.
+ * They find each other by a word in their command lines, as pids are the target's; "debugwand" in it tells the payload
+ * that they are ours.
  */
-const FIND = `
-import os
-def find(word):
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/" + name + "/cmdline", "rb") as file:
-                if word in file.read(): yield int(name)
-        except OSError: pass
+const COMMON = `
+import os, signal, sys, time
+def read(path):
+    try:
+        with open(path, "rb") as file: return file.read()
+    except OSError: return b""
+def processes(path, right):
+    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and right(read("/proc/" + pid + path))]
+def named(word): return processes("/cmdline", lambda line: word in line)
 `;
-const sleeper = (word: string): string => `# debugwand sleeper ${word}${FIND}
-import time
+const sleeper = (word: string): string => `# debugwand sleeper ${word}${COMMON}
+def leave(*_):
+    own = read("/proc/self/cgroup")
+    for _ in range(60):
+        if len(processes("/cgroup", lambda group: group == own)) < 2: break
+        time.sleep(0.1)
+    time.sleep(0.2)
+    os._exit(0)
+signal.signal(signal.SIGUSR1, leave)
 while True:
     time.sleep(30)
-    if not any(find(b"# debugwand keeper ${word}")): break
+    if not named(b"# debugwand keeper ${word}"): leave()
 `;
-const keeper = (word: string): string => `# debugwand keeper ${word}${FIND}
-import signal, sys
+const keeper = (word: string): string => `# debugwand keeper ${word}${COMMON}
 sys.stdin.buffer.read()
-for pid in find(b"# debugwand sleeper ${word}"): os.kill(pid, signal.SIGKILL)
+for pid in named(b"# debugwand sleeper ${word}"): os.kill(pid, signal.SIGUSR1)
 `;
 
 interface Helper {
@@ -52,7 +63,7 @@ export class DockerHelpers {
   /**
    * The id of the container's helper, started on first use.
    * @param interpreters tried in order, as the entrypoint
-   * @throws DebugwandError `helper-denied`, `helper-failed`
+   * @throws DebugwandError `helper-denied`, or what is wrong with the container or its engine
    */
   async idFor(
     engine: DockerEngine,
@@ -129,7 +140,7 @@ export class DockerHelpers {
   ): Promise<Helper> {
     await this.sweep(engine, signal).catch(() => undefined);
     let last: unknown = null;
-    for (const interpreter of interpreters.filter((path) => path !== '/proc/1/exe')) {
+    for (const interpreter of interpreters.filter((path) => path !== '/proc/1/exe').slice(0, MAX_TRIES)) {
       const word = randomBytes(6).toString('hex');
       try {
         const id = await engine.startHelper(
@@ -148,11 +159,19 @@ export class DockerHelpers {
       } catch (error) {
         signal.throwIfAborted();
         last = error;
-        if (!/no such file|not found|permission denied/i.test(String(error))) break;
+        if (!isAboutInterpreter(error)) break;
       }
     }
     throw explainHelper(last, details, engine.endpoint);
   }
+}
+
+/** The image has no such program, or it is none that runs Python: then the sleeper ended before its keeper came. */
+function isAboutInterpreter(error: unknown): boolean {
+  const { text } = parseFailure(error);
+  return /no such file|not found|permission denied|exec format|not running|state improper|no such container/i.test(
+    text,
+  );
 }
 
 function keyOf(details: ContainerDetails): string {

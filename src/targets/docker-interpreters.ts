@@ -46,5 +46,10 @@ function words(line: string): readonly string[] {
 
 /** Absolute, and a Python by its name: `/usr/local/bin/python3.14`. */
 function isPythonPath(path: string): boolean {
-  return path.startsWith('/') && PYTHON.test(path.slice(path.lastIndexOf('/') + 1));
+  return path.startsWith('/') && isPythonName(path);
+}
+
+/** A Python by its name, wherever it is: `python3`, `/venv/bin/python`. */
+export function isPythonName(program: string): boolean {
+  return PYTHON.test(program.slice(program.lastIndexOf('/') + 1));
 }

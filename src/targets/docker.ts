@@ -5,7 +5,7 @@ import { DockerConnection } from './docker-connection.ts';
 import { execInContainer } from './docker-exec.ts';
 import { explainDocker, goneError } from './docker-errors.ts';
 import { DockerHelpers } from './docker-helper.ts';
-import { interpreterCandidates } from './docker-interpreters.ts';
+import { interpreterCandidates, isPythonName } from './docker-interpreters.ts';
 import { DockerScopes } from './docker-scope.ts';
 import type { DockerSelector } from './docker-select.ts';
 import { watchContainers } from './docker-watch.ts';
@@ -23,7 +23,7 @@ export class DockerTarget implements Target {
   readonly #connection: DockerConnection;
   readonly #helpers = new DockerHelpers();
   readonly #scopes = new DockerScopes();
-  /** The interpreter that last ran in a container of this image: what a helper starts with. */
+  /** By container: the Python that ran in it last, which a helper starts with. */
   readonly #proven = new Map<string, string>();
 
   constructor(source: Extract<TargetSource, { kind: 'docker' }>) {
@@ -59,7 +59,8 @@ export class DockerTarget implements Target {
     return this.#named(replica, signal, async (engine) => {
       const spec = { container: replica.id, argv, ...(options.user === undefined ? {} : { user: options.user }) };
       const stream = await execInContainer(engine, spec, signal);
-      this.#proven.set(replica.id, argv[0] ?? '');
+      const program = argv[0] ?? '';
+      if (isPythonName(program)) this.#proven.set(replica.id, program);
       return stream;
     });
   }
@@ -67,8 +68,8 @@ export class DockerTarget implements Target {
   readonly execHelper = async (replica: Replica, argv: readonly string[], signal: AbortSignal): Promise<ExecStream> =>
     this.#named(replica, signal, async (engine) => {
       const details = await running(engine, replica, signal);
-      const proven = this.#proven.get(replica.id) ?? argv[0] ?? '';
-      const candidates = [proven, ...interpreterCandidates(details, await engine.top(details.id, signal))];
+      const proven = [this.#proven.get(replica.id) ?? '', argv[0] ?? ''].filter(isPythonName);
+      const candidates = [...proven, ...interpreterCandidates(details, await engine.top(details.id, signal))];
       const start = async (): Promise<ExecStream> => {
         const helper = await this.#helpers.idFor(engine, details, [...new Set(candidates)], signal);
         return execInContainer(engine, { container: helper, argv, user: '0:0' }, signal);

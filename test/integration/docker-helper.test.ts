@@ -81,6 +81,13 @@ describe.each(ENGINES)('helper containers of %s', (_name, found) => {
       expect(await helper(READ_MEMORY)).toBe('ELF');
     });
 
+    test('start whatever is to run in them, and whatever ran in the container before', async () => {
+      expect(await outputOf(await target.exec(replica, ['cat'], {}, never))).toBe('');
+      const stream = await target.execHelper?.(replica, ['id', '-u'], never);
+      if (stream === undefined) throw new Error('a docker target has helpers');
+      expect(await outputOf(stream)).toBe('0');
+    });
+
     test('are one for each container, seen by no selector, and gone when the target is closed', async () => {
       await Promise.all([helper('print(1)'), helper('print(2)')]);
       await helper('print(3)');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { interpreterCandidates } from '../../../src/targets/docker-interpreters.ts';
+import { interpreterCandidates, isPythonName } from '../../../src/targets/docker-interpreters.ts';
 
 const DETAILS = { env: ['PATH=/usr/local/bin:/usr/bin'], path: 'uvicorn', workingDir: '/app' };
 
@@ -26,4 +26,15 @@ describe('where the Python of a container may be', () => {
     const lines = ['/usr/bin/python-config', '/usr/bin/pythonw x', './python3 x', '/x/python3.14-dbg'];
     expect(interpreterCandidates(DETAILS, lines)[0]).toBe('python3');
   });
+});
+
+it.each([
+  ['python3', true],
+  ['/venv/bin/python', true],
+  ['/usr/bin/python3.14t', true],
+  ['cat', false],
+  ['/proc/1/exe', false],
+  ['', false],
+])('%j is a Python by its name: %s', (program, expected) => {
+  expect(isPythonName(program)).toBe(expected);
 });
