@@ -99,6 +99,9 @@ class Census:
         if proc.half_born and tries < _TRIES:
             self._pending[stat.pid] = (now + 0.001, tries + 1)
             return
+        parent = self.procs.get(stat.ppid)
+        if parent is not None:
+            self.refresh(parent, now)  # it may have become another program before it forked
         self.procs[stat.pid] = proc
         self.dirty = True
         if _age(stat) < _LOOKS[-1]:
@@ -154,7 +157,7 @@ class Census:
         if stat is None or stat.gone or stat.start != proc.stat.start:
             self.ended(proc)
             return False
-        if stat.startstack == 0 and proc.stat.startstack != 0:
+        if stat.startstack == 0 and proc.stat.startstack != 0 and proc.exe_is_visible():
             self._plan_look(stat, now + 0.001, 0)  # in the middle of an exec
             return True
         if proc.refresh(stat, words, anew):

@@ -139,16 +139,21 @@ def python_info(pid: int, exe: Optional[str], cmdline: List[str], environ: Optio
     return _info(program, runtime, names, [program.interpreter if program else ""] + paths, cmdline, environ)
 
 
+def find_program(word: str) -> str:
+    """Path of a command's first word in our own mount namespace, "" when it is not there."""
+    if os.path.isabs(word):
+        return word
+    places = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin").split(":")
+    return next((path for path in (os.path.join(place, word) for place in places) if os.path.exists(path)), "")
+
+
 def _info_by_words(cmdline: List[str], environ: Optional[Dict[str, str]]) -> Optional[Json]:
     """No right to see /proc/P/exe: the command line is for everyone. Its program is looked up in our own mount
     namespace, which in an agent exec'ed into the container is the same."""
     word = cmdline[0] if cmdline else ""
     if not name_says_python(os.path.basename(word)):
         return _info(None, None, [], [], cmdline, environ) if _TITLES.match(word) else None
-    path = word
-    if not os.path.isabs(word):
-        places = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin").split(":")
-        path = next((p for p in (os.path.join(place, word) for place in places) if os.path.exists(p)), "")
+    path = find_program(word)
     real = os.path.realpath(path) if path else word
     program = _cache.get(real) if path else None
     return _info(program, program, [real, word], [program.interpreter if program else ""], cmdline, environ)

@@ -36,7 +36,7 @@ _AGENT_CODE = re.compile(r"debugwand", re.IGNORECASE)
 class Proc:
     """One process, from its first sight to its end. `refresh` renews what may change."""
 
-    __slots__ = ("pid", "stat", "cmdline", "exe", "cwd", "uid", "environ", "python", "pidfd", "told")
+    __slots__ = ("pid", "stat", "cmdline", "exe", "cwd", "uid", "environ", "python", "exec_id", "pidfd", "told")
 
     def __init__(self, stat: procfs.Stat) -> None:
         self.pid = stat.pid
@@ -47,6 +47,7 @@ class Proc:
         self.uid = -1
         self.environ: Optional[Dict[str, str]] = None
         self.python: Optional[Json] = None
+        self.exec_id = stat.startstack
         self.pidfd = -1
         self.told = False  # part of the last report
         self.describe()
@@ -68,6 +69,10 @@ class Proc:
         start of the stack is 0 for ever, but then the program cannot be seen either.)"""
         return not self.cmdline or (self.stat.startstack == 0 and self.exe is not None)
 
+    def exe_is_visible(self) -> bool:
+        """Whether we (still) have the right to look into it."""
+        return procfs.read_link("/proc/%d/exe" % self.pid) is not None
+
     def refresh(self, stat: procfs.Stat, words: bool = False, anew: bool = False) -> bool:
         """Takes in new figures of the same process; true when something that classification looks at changed. `words`:
         reads what changes without an exec, too (setproctitle, setuid). `anew`: looks for a Python that was not there
@@ -75,6 +80,13 @@ class Proc:
         before = self.stat
         self.stat = stat
         moved = stat.ppid != before.ppid
+        if before.startstack and not stat.startstack and stat.forked == before.forked:
+            # It gave up its uid and can be seen no more; it still is the program that it was.
+            ids = procfs.read_uid_and_tgid(self.pid)
+            self.uid = ids[0] if ids else self.uid
+            self.cmdline = procfs.read_cmdline(self.pid) or self.cmdline
+            return True
+        self.exec_id = stat.startstack or self.exec_id
         if stat.startstack != before.startstack or stat.forked != before.forked:
             self.describe()
             return True
@@ -84,7 +96,10 @@ class Proc:
             uid = ids[0] if ids else self.uid
             exe = procfs.read_link("/proc/%d/exe" % self.pid)
             vague = anew and (self.python is None or self.python["version"] == "3")
-            if exe != self.exe or uid != self.uid or vague:
+            if exe is None and self.exe is not None:
+                self.uid = uid
+                self.cmdline = procfs.read_cmdline(self.pid) or self.cmdline
+            elif exe != self.exe or uid != self.uid or vague:
                 self.describe()
             else:
                 self.cmdline = procfs.read_cmdline(self.pid) or self.cmdline
@@ -108,7 +123,8 @@ class Proc:
             "pid": self.pid,
             "ppid": stat.ppid,
             "startTime": stat.start,
-            "execId": str(stat.startstack),
+            "execId": str(self.exec_id),
+            "forked": stat.forked,
             "ageMs": max(0, round((boot - stat.start / procfs.TICKS_PER_SECOND) * 1000)),
             "cmdline": self.cmdline,
             "exe": self.exe,

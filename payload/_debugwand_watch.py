@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set
 
 import _debugwand_procfs as procfs
 from _debugwand_census import Census
+from _debugwand_interpreter import find_program
 from _debugwand_noticing import Children, Inotify, LastPid, pidfd_open, wait_status
 from _debugwand_processes import Json, Proc
 
@@ -241,7 +242,7 @@ class Watcher:
 
     def _watch_interpreter(self, proc: Proc) -> None:
         """Proves at the first one that events do come: some file systems have none."""
-        path = "/proc/%d/exe" % proc.pid
+        path = "/proc/%d/exe" % proc.pid if proc.exe is not None else find_program("".join(proc.cmdline[:1]))
         if self._inotify_works is False or not self._inotify.watch(path):
             return
         if self._inotify_works is None:

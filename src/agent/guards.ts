@@ -62,8 +62,9 @@ function parseEvent(value: Fields): AgentEvent | null {
       return parsed.every((one) => one !== null) ? { event: 'processes', changed, processes: parsed } : null;
     }
     case 'exited': {
-      const { pid, startTime } = value;
-      return isNumber(pid) && isNumber(startTime) ? { event: 'exited', pid, startTime } : null;
+      const { pid, startTime, signal } = value;
+      if (!isNumber(pid) || !isNumber(startTime)) return null;
+      return { event: 'exited', pid, startTime, ...(isNumber(signal) ? { signal } : {}) };
     }
     case 'left': {
       const { pid, startTime, why } = value;
@@ -129,6 +130,7 @@ function parseProcess(value: unknown): ProcessInfo | null {
     rssBytes,
     environ,
     python,
+    ...(typeof value['forked'] === 'boolean' ? { forked: value['forked'] } : {}),
   };
 }
 

@@ -86,6 +86,8 @@ export interface ProcessInfo {
   readonly startTime: number;
   /** Changes when the same pid execs another program (field 28, startstack, of /proc/pid/stat; "0" if unreadable). */
   readonly execId: string;
+  /** True: it has not exec'ed since it was forked, so it runs the program of its parent. Absent: not known. */
+  readonly forked?: boolean;
   /** Milliseconds since the process started, at the time of the snapshot. */
   readonly ageMs: number;
   readonly cmdline: readonly string[];

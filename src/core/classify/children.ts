@@ -41,8 +41,8 @@ export function fork(node: Node, parent: Node, above: Verdict): Verdict | null {
     return hand(node, parent, above);
   }
   if (above.role === 'helper') return null;
-  const { ageMs, execId } = node.process;
-  if (ageMs < FORK_SETTLES_MS && execId !== '0') {
+  const { ageMs, execId, forked } = node.process;
+  if (ageMs < FORK_SETTLES_MS && (execId !== '0' || forked === true)) {
     return verdict(node, 'helper', 'fork', `just forked by ${named(above)}, runs no program of its own yet`);
   }
   return verdict(node, 'worker', 'worker', `forked by ${named(above)}`, placed(above));

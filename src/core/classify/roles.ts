@@ -41,6 +41,10 @@ function verdictOf(node: Node, verdicts: Verdicts, gone: Previous | null): Verdi
     if (forked !== null) return forked;
   }
   if (duty.is === 'wrapper') return verdict(node, 'wrapper', duty.name, duty.reason);
+  if (duty.is === 'supervisor' && !duty.forks && above?.role === 'supervisor' && isCopy(node)) {
+    // Its mark is in its environment, which cannot be read.
+    return verdict(node, 'worker', 'worker', `started by ${named(above)}`, placed(above));
+  }
   if (duty.is === 'supervisor') {
     return verdict(node, 'supervisor', duty.name, supervisorReason(node, duty.name), {
       crew: duty.crew ?? null,
@@ -133,7 +137,7 @@ function startsWorkers(node: Node): string | null {
     }
     if (duty.is === 'helper' || duty.is === 'tool' || duty.is === 'forkserver') continue;
     if (isFork(child)) {
-      if (process.ageMs >= FORK_SETTLES_MS || process.execId === '0') return `forked ${pid}`;
+      if (process.ageMs >= FORK_SETTLES_MS || !isKnownFork(process)) return `forked ${pid}`;
     } else if (isCopy(child)) {
       return `restarts a copy of itself, now ${pid}`;
     } else if (launched(node.process, process)) {
@@ -141,6 +145,11 @@ function startsWorkers(node: Node): string | null {
     }
   }
   return null;
+}
+
+/** It certainly is a fork, and not only looks like one where little can be read. */
+function isKnownFork(process: ProcessInfo): boolean {
+  return process.forked === true || process.execId !== '0';
 }
 
 function launched(parent: ProcessInfo, child: ProcessInfo): boolean {

@@ -56,12 +56,14 @@ export function sameCommand(a: ProcessInfo, b: ProcessInfo): boolean {
 }
 
 /**
- * True if the process runs the program of its parent without an exec of its own. The start of the stack is copied by a
- * fork and drawn at random by an exec; where it cannot be read ("0") the command line has to do.
+ * True if the process runs the program of its parent without an exec of its own. The kernel says so to everybody; where it
+ * was not asked, the start of the stack is copied by a fork and drawn at random by an exec; where that cannot be read
+ * ("0"), the command line has to do.
  */
 export function isFork(node: Node): boolean {
   const { parent, process } = node;
   if (parent === null || process.python === null || parent.process.python === null) return false;
+  if (process.forked !== undefined) return process.forked;
   if (process.execId !== '0' && parent.process.execId !== '0') return process.execId === parent.process.execId;
   if (markedAsCopy(process)) return false;
   // The exe of another user's process cannot be read: that proves nothing.

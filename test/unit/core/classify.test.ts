@@ -30,6 +30,7 @@ const RECORDED: readonly [string, string, string][] = [
   ['gunicorn-titles-hup', 'SWWWW', 'forked by the gunicorn arbiter 10'],
   ['gunicorn-reload', 'SW', 'forked by the gunicorn arbiter 10'],
   ['gunicorn-uvicorn', 'SWW', 'forked by the gunicorn arbiter 10'],
+  ['gunicorn-conf-hup', 'SWWWW', 'forked by the gunicorn arbiter 10'],
   ['gunicorn-conf', 'SWW', 'forked by the gunicorn arbiter 10'],
   ['flask', 'W', 'flask without its reloader runs the app in its own process'],
   ['flask-debug', 'SHWH', 'started by the flask reloader 10'],
@@ -64,6 +65,16 @@ describe('recorded trees', () => {
     expect(now.chosen?.reason).toBe(reason);
   });
 
+  test.each(RECORDED)('%s: the same where the kernel lets us see command lines only', (name, roles) => {
+    const { processes } = recordedTree(name);
+    const known = classify(processes, 'auto').chosen?.pid;
+    const unmarked = processes.map(({ forked: _, ...process }) => process);
+    expect(classify(unmarked, 'auto').chosen?.pid).toBe(known);
+    const blind = processes.map((process) => ({ ...process, execId: '0', exe: null, environ: null }));
+    expect(letters(classify(blind, 'auto'))).toBe(roles);
+    expect(classify(blind, 'auto').chosen?.pid).toBe(known);
+  });
+
   test('every fixture has its row', () => {
     const files = readdirSync(join(import.meta.dirname, '../../fixtures/trees')).map((file) =>
       file.replace('.json', ''),
@@ -79,7 +90,7 @@ describe('recorded trees', () => {
   });
 
   test('during a HUP the chosen one is of the new generation', () => {
-    for (const name of ['gunicorn-hup', 'gunicorn-titles-hup']) {
+    for (const name of ['gunicorn-hup', 'gunicorn-conf-hup', 'gunicorn-titles-hup']) {
       const { processes } = recordedTree(name);
       expect(classify(processes, 'auto').chosen?.pid).toBe(13);
       const old = processes[1];
