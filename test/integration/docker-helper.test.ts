@@ -154,11 +154,14 @@ describe.each(ENGINES)('helper containers of %s', (_name, found) => {
       const dead = await left(`${machine}:${pid}:1`);
       const living = await left(ownMark());
       const elsewhere = await left('other-machine:1:1');
-      await helper('print(1)');
-      const remaining = await helpers();
-      for (const one of [living, elsewhere]) await strike(engine, one);
-      expect(remaining).not.toContain(dead);
-      expect(remaining).toEqual(expect.arrayContaining([living, elsewhere]));
+      try {
+        await helper('print(1)');
+        const remaining = await helpers();
+        expect(remaining).not.toContain(dead);
+        expect(remaining).toEqual(expect.arrayContaining([living, elsewhere]));
+      } finally {
+        for (const one of [dead, living, elsewhere]) await strike(engine, one);
+      }
     });
   });
 });
