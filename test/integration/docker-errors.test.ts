@@ -1,4 +1,5 @@
 /** What cannot be entered is named, with the change to make; what is not there yet is waited for. */
+import { chmod } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureDocker, type Engine } from '../support/docker.ts';
 import { folder, type Folder } from '../support/folder.ts';
@@ -9,7 +10,7 @@ import { ATTACHED, lookAt, writeConfig } from '../support/rig.ts';
 import { cli, cliQuiet, uniqueName } from '../support/target-stage.ts';
 import { WandDaemon } from '../support/wand.ts';
 
-const docker = await getOrSkip(() => ensureDocker(['python314', 'python311', 'noPython']));
+const docker = await getOrSkip(() => ensureDocker(['python314', 'python311', 'distroless', 'noPython']));
 
 const LOOP = 'import time\nwhile True:\n    time.sleep(0.05)\n    tick = time.time()\n';
 const LATE = uniqueName('late');
@@ -89,6 +90,7 @@ describe.skipIf(docker === undefined)('containers that cannot be entered, and th
 
   beforeAll(async () => {
     project = await folder({ 'app.py': LOOP });
+    await chmod(project.path, 0o755);
     const targets: Record<string, object> = {
       late: { docker: { container: LATE } },
       composed: { docker: { compose: { project: PROJECT, service: 'web' } } },
@@ -130,7 +132,7 @@ describe.skipIf(docker === undefined)('containers that cannot be entered, and th
     const editor = await connectEditor(ports[name] ?? 0, 30_000);
     const set = await editor.attach({ [project.at('app.py')]: [{ line: 4 }] });
     expect(set.get(project.at('app.py'))).toMatchObject({ breakpoints: [{ verified: false }] });
-    await start(container, 'python314', args, ['python3.14', 'app.py']);
+    await start(container, 'distroless', args, ['app.py']);
     const stop = await lookAt(editor, await editor.waitFor('stopped'));
     expect(stop).toMatchObject({ line: 4, path: project.at('app.py'), reason: 'breakpoint' });
     expect(editor.events('breakpoint').at(-1)).toMatchObject({ reason: 'changed', breakpoint: { verified: true } });

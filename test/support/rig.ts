@@ -48,6 +48,11 @@ export async function writeConfig(
   return ports;
 }
 
+/** Of an output event: the editor's breakpoints are set in a worker. */
+function isAttached(body: Record<string, unknown>): boolean {
+  return /^attached to worker/.test(String(body['output']));
+}
+
 /** Looks at a stop: its top frame and the variables of its first scope. */
 export async function lookAt(editor: DapClient, stopped: { readonly body?: unknown }): Promise<Stop> {
   const { threadId, reason } = stopped.body as { threadId: number; reason: string };
@@ -119,10 +124,11 @@ export class Rig {
     return worker?.pid ?? 0;
   }
 
-  /** An editor that attaches with a breakpoint at the line of all stories. */
+  /** An editor that attaches to a worker that is there, with a breakpoint at the line of all stories. */
   async attach(breakpoint: object = { line: BREAKPOINT_LINE }): Promise<DapClient> {
     this.#editor = await connectEditor(this.port);
     await this.#editor.attach({ [this.file]: [breakpoint] });
+    await this.#editor.waitFor('output', isAttached);
     return this.#editor;
   }
 
@@ -130,8 +136,7 @@ export class Rig {
   async reattached(cause: () => Promise<unknown>, timeoutMs = 30_000): Promise<string> {
     const after = this.editor.mark();
     await cause();
-    const told = (body: Record<string, unknown>): boolean => /^attached to worker/.test(String(body['output']));
-    const { body } = await this.editor.waitFor('output', told, { after, timeoutMs });
+    const { body } = await this.editor.waitFor('output', isAttached, { after, timeoutMs });
     return String((body as { output: string }).output);
   }
 
