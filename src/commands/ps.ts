@@ -1,12 +1,12 @@
 // Owns `wand ps`: the Python processes of a target, from the running daemon or by a look of our own.
 import { look } from '../daemon/one-shot.ts';
 import { processReport } from '../core/process-report.ts';
-import type { ProcessReport, StatusReport } from '../core/status.ts';
+import type { ProcessReport } from '../core/status.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { stderrLog } from '../lib/log.ts';
 import { outputStyle } from '../ui/style.ts';
 import { processTable } from '../ui/process-table.ts';
-import { ask } from './find-daemon.ts';
+import { daemonStatus } from './daemon-status.ts';
 import { targetOf, type TargetFlags } from './target-option.ts';
 
 export interface PsOptions extends TargetFlags {
@@ -39,7 +39,7 @@ export async function psCommand(name: string | undefined, options: PsOptions): P
 async function fromDaemon(name: string | undefined, options: PsOptions): Promise<Listing[] | null> {
   if (options.container !== undefined || options.pid !== undefined || options.service !== undefined) return null;
   try {
-    const report = (await ask(options.config, { command: 'status' })) as StatusReport;
+    const report = await daemonStatus(options.config);
     const wanted = report.targets.filter((target) => name === undefined || target.name === name);
     if (wanted.length === 0) return null;
     return wanted.map((t) => ({

@@ -1,8 +1,7 @@
 // Owns `wand status`: the report of the running daemon, for people and for programs.
-import type { StatusReport } from '../core/status.ts';
 import { outputStyle } from '../ui/style.ts';
 import { statusLines } from '../ui/terminal.ts';
-import { ask } from './find-daemon.ts';
+import { daemonStatus } from './daemon-status.ts';
 
 export interface StatusOptions {
   readonly config?: string;
@@ -13,8 +12,7 @@ export interface StatusOptions {
 
 /** Exit code 0; with `--ready` 1 unless every target is ready. */
 export async function statusCommand(options: StatusOptions): Promise<number> {
-  // The daemon of the same version wrote it; a newer one only adds fields.
-  const report = (await ask(options.config, { command: 'status' })) as StatusReport;
+  const report = await daemonStatus(options.config);
   if (options.ready === true) {
     const late = report.targets.filter((target) => !target.ready);
     const text = late.map((target) => `${target.name}: ${target.message}`).join('; ');
