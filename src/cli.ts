@@ -127,7 +127,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .command('inject')
     .description('run a Python script inside a worker; its output and its end come back')
     .argument('<script>', 'a file of Python source, or - for standard input')
-    .argument('[args...]', 'after --: arguments for the script')
+    .argument('[args...]', 'after --: what the script finds in the list `args`')
     .option('-t, --target <name>', 'a target of the config')
     .option('--container <name>', 'name or id of a Docker or Podman container')
     .option('--pid <pid>', 'a process of this machine', number)

@@ -27,6 +27,7 @@ const PURE = [
   /^dap\/(?!editor-|port-owner|proxy|upstream)/,
   /^agent\/(protocol|framing|guards)\.ts$/,
   /^config\/(schema|shape|problems|input)\.ts$/,
+  /^targets\/(ago|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
   /^lib\/(errors|nearest)\.ts$/,
   /^index\.ts$/,
 ];

@@ -7,7 +7,7 @@ import { classify } from '../core/classify.ts';
 import { explainEntry, rungAfter } from '../core/ladder.ts';
 import type { FailedRung } from '../core/state.ts';
 import type { Classification, ClassifiedProcess, Replica, Rung, TargetConfig } from '../core/types.ts';
-import { createTarget } from '../targets/index.ts';
+import { createTarget, missingContainer } from '../targets/index.ts';
 import type { Target } from '../targets/target.ts';
 import { ReplicaAgents } from './replica-agents.ts';
 
@@ -71,6 +71,8 @@ async function firstRunning(config: TargetConfig, target: Target, signal: AbortS
       const running = replicas.find((replica) => replica.state === 'running');
       if (running !== undefined) return running;
       if (error !== null) throw error;
+      const missing = await missingContainer(config, signal);
+      if (missing !== null) throw missing;
       throw new DebugwandError({
         code: 'target-not-running',
         message: `${config.name} does not run: ${waitingFor ?? 'nothing was found'}`,
