@@ -120,7 +120,7 @@ export function memory(bytes: number): string {
 
 /** Code points stand for columns: enough for paths and options. */
 function columns(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }
 
 function padded(text: string, width: number, right: boolean): string {
@@ -129,7 +129,7 @@ function padded(text: string, width: number, right: boolean): string {
 }
 
 function cut(text: string, width: number): string {
-  const points = [...text];
+  const points = Array.from(text);
   return points.length <= width ? text : `${points.slice(0, width - 1).join('')}…`;
 }
 

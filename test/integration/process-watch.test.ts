@@ -166,7 +166,7 @@ describe.skipIf(target === undefined)('what is told', () => {
   test('a pattern finds Python processes with all below, old ones and new ones, and nothing that only names it', async () => {
     const family = new Family(target ?? '');
     families.push(family);
-    const editor = spawn('sh', ['-c', 'sleep 1000; true', 'grandchild'], { stdio: 'ignore' });
+    const editor = spawn('sh', ['-c', 'sleep 1000; true', 'grandchild'], { stdio: 'ignore', detached: true });
     const tree = new Tree(target ?? '', { kind: 'match', pattern: 'grandchild$' });
     try {
       const parent = await family.does('chain');
@@ -175,7 +175,7 @@ describe.skipIf(target === undefined)('what is told', () => {
     } finally {
       await tree.close();
       family.stop();
-      editor.kill();
+      process.kill(-(editor.pid ?? NaN), 'SIGKILL');
     }
   }, 30_000);
 

@@ -118,7 +118,7 @@ function first(crew: readonly Candidate[]): Candidate {
 
 /** The workers born together last. */
 function newest(crew: readonly Candidate[]): readonly Candidate[] {
-  const young = [...crew].sort(byStart).reverse();
+  const young = crew.toSorted((a, b) => byStart(b, a));
   const generation: Candidate[] = [];
   for (const candidate of young) {
     const before = generation.at(-1);

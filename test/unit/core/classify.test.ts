@@ -9,6 +9,12 @@ import { processInfo, PYTHON, recordedTree } from '../../support/process-info.ts
 /** W worker, S supervisor, H helper, R wrapper, T tool; in order of age. */
 const LETTERS: Readonly<Record<Role, string>> = { worker: 'W', supervisor: 'S', helper: 'H', wrapper: 'R', tool: 'T' };
 
+function withoutMark(process: ProcessInfo): ProcessInfo {
+  const copy: { forked?: boolean } & ProcessInfo = { ...process };
+  delete copy.forked;
+  return copy;
+}
+
 function letters(now: Classification): string {
   return now.processes.map((process) => LETTERS[process.role]).join('');
 }
@@ -68,7 +74,7 @@ describe('recorded trees', () => {
   test.each(RECORDED)('%s: the same where the kernel lets us see command lines only', (name, roles) => {
     const { processes } = recordedTree(name);
     const known = classify(processes, 'auto').chosen?.pid;
-    const unmarked = processes.map(({ forked: _, ...process }) => process);
+    const unmarked = processes.map(withoutMark);
     expect(classify(unmarked, 'auto').chosen?.pid).toBe(known);
     const blind = processes.map((process) => ({ ...process, execId: '0', exe: null, environ: null }));
     expect(letters(classify(blind, 'auto'))).toBe(roles);
@@ -560,7 +566,7 @@ describe('of any tree', () => {
     fc.assert(
       fc.property(anyTree, (processes) => {
         const now = classify(processes, 'auto');
-        expect(classify([...processes].reverse(), 'auto').chosen?.pid).toBe(now.chosen?.pid);
+        expect(classify(processes.toReversed(), 'auto').chosen?.pid).toBe(now.chosen?.pid);
         expect(classify(processes, 'auto', now.chosen).chosen?.pid).toBe(now.chosen?.pid);
       }),
       { numRuns: 500 },

@@ -31,7 +31,7 @@ describe('processTable', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 300 }), (width) => {
         for (const line of processTable(reports('honcho'), { color: false, width })) {
-          expect([...line].length).toBeLessThanOrEqual(Math.max(40, width));
+          expect(Array.from(line).length).toBeLessThanOrEqual(Math.max(40, width));
         }
       }),
     );
