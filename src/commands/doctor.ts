@@ -10,6 +10,7 @@ import { portOwner } from '../dap/port-owner.ts';
 import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
 import { lockPath, runtimeDir } from '../lib/paths.ts';
+import { whyNotRunnable } from '../targets/runnable.ts';
 import { notificationState } from '../ui/notify.ts';
 import { outputStyle } from '../ui/style.ts';
 
@@ -160,7 +161,11 @@ async function portCheck(target: TargetConfig, running: boolean): Promise<Check>
 
 async function targetCheck(target: TargetConfig, root: string): Promise<Check> {
   const name = `target ${target.name}`;
-  if ('command' in target.source) return skip(name, 'its command is started by `wand watch`');
+  if ('command' in target.source) {
+    const { command, cwd } = target.source;
+    const problem = whyNotRunnable(command[0] ?? '', cwd);
+    return problem === null ? skip(name, 'its command is started by `wand watch`') : failed(name, problem);
+  }
   const abort = new AbortController();
   const timer = setTimeout(() => {
     abort.abort();

@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { look, type Look } from '../daemon/one-shot.ts';
-import type { ClassifiedProcess } from '../core/types.ts';
+import type { ClassifiedProcess, TargetConfig } from '../core/types.ts';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { stderrLog } from '../lib/log.ts';
+import { daemonStatus } from './daemon-status.ts';
 import { targetOf, type TargetFlags } from './target-option.ts';
 
 export interface InjectOptions extends TargetFlags {
@@ -23,7 +24,7 @@ export async function injectCommand(script: string, args: readonly string[], opt
     abort.abort();
   };
   process.once('SIGINT', interrupt);
-  const { config, root } = await targetOf(options.target, options);
+  const { config, root } = await running(await targetOf(options.target, options), options.config);
   const view = await look(config, stderrLog(), root, abort.signal);
   try {
     const result = await view.run(
@@ -46,6 +47,18 @@ export async function injectCommand(script: string, args: readonly string[], opt
     process.off('SIGINT', interrupt);
     await view.close();
   }
+}
+
+/** A command that wand runs is known to the daemon alone: its worker is taken from there. */
+async function running(
+  { config, root }: { config: TargetConfig; root: string },
+  file: string | undefined,
+): Promise<{ config: TargetConfig; root: string }> {
+  if (!('command' in config.source)) return { config, root };
+  const report = await daemonStatus(file);
+  const worker = report.targets.find((target) => target.name === config.name)?.worker;
+  if (worker == null) return { config, root };
+  return { config: { ...config, source: { kind: 'local', pid: worker.pid }, process: 'auto' }, root };
 }
 
 function readScript(path: string): string {

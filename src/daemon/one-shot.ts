@@ -28,8 +28,16 @@ export interface Script {
   readonly onOutput: (stream: 'stdout' | 'stderr', text: string) => void;
 }
 
-/** @throws DebugwandError `target-not-running` with the platform's reason, or what the platform's access says. */
+/** Starts nothing: a command of the config is run by `wand watch` only.
+ * @throws DebugwandError `target-not-running` with the platform's reason, or what the platform's access says. */
 export async function look(config: TargetConfig, log: Log, root: string, signal: AbortSignal): Promise<Look> {
+  if ('command' in config.source) {
+    throw new DebugwandError({
+      code: 'target-not-running',
+      message: `${config.name} does not run: its command is started by wand`,
+      fix: 'start it with `wand watch`',
+    });
+  }
   const target = await createTarget(config, { log, projectRoot: root, inheritStdio: false });
   try {
     const replica = await firstRunning(config, target, signal);

@@ -49,6 +49,7 @@ export class TargetRunner {
   readonly #entered = new Map<number, { agent: AgentClient; process: ProcessInfo; replica: Replica }>();
   #timer: NodeJS.Timeout | null = null;
   #running = false;
+  #closing = false;
   #dirty = false;
 
   constructor(config: TargetConfig, target: Target, context: RunnerContext) {
@@ -105,6 +106,7 @@ export class TargetRunner {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     // Order matters: the keeper says goodbye to debugpy while the agents still carry its bytes.
     await this.#port.close();
@@ -115,7 +117,7 @@ export class TargetRunner {
   }
 
   post(seen: Observation): void {
-    if (this.#abort.signal.aborted) return;
+    if (this.#closing) return;
     this.#state = observe(this.#state, seen, this.#config, Date.now(), Math.random());
     this.#dirty = true;
     if (!this.#running) this.#reconcile();
