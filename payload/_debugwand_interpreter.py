@@ -136,7 +136,7 @@ def python_info(pid: int, exe: Optional[str], cmdline: List[str], environ: Optio
     if library is not None:
         runtime = _cache.get("/proc/%d/root%s" % (pid, library)) or _cache.get(library) or program
     names = ([library] if library else []) + [exe] + [path for path in paths if "/python3" in path][:4]
-    return _info(program, runtime, names, [program.interpreter if program else ""] + paths, cmdline, environ)
+    return _info(program, runtime, names, [program.interpreter if program else "", *paths], cmdline, environ)
 
 
 def find_program(word: str) -> str:

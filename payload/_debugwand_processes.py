@@ -36,7 +36,7 @@ _AGENT_CODE = re.compile(r"debugwand", re.IGNORECASE)
 class Proc:
     """One process, from its first sight to its end. `refresh` renews what may change."""
 
-    __slots__ = ("pid", "stat", "cmdline", "exe", "cwd", "uid", "environ", "python", "exec_id", "pidfd", "told")
+    __slots__ = ("cmdline", "cwd", "environ", "exe", "exec_id", "pid", "pidfd", "python", "stat", "told", "uid")
 
     def __init__(self, stat: procfs.Stat) -> None:
         self.pid = stat.pid

@@ -31,7 +31,7 @@ class Scope:
     def admit(self, stat: procfs.Stat) -> Optional[Proc]:
         """The process, described, if it belongs to the target. A stranger under `match` may belong after its exec."""
         ours = self._ours.get(stat.pid)
-        if ours == -1 or ours == stat.start or stat.flags & _PF_KTHREAD:
+        if ours in (-1, stat.start) or stat.flags & _PF_KTHREAD:
             return None
         if stat.ppid in self._ours:
             self._ours[stat.pid] = stat.start
