@@ -1,12 +1,15 @@
 // Owns the daemon's end of one agent: requests and their answers, channels, events, and one end to it all.
 // Must not decide what to ask for, nor how the agent's program is started.
 import type { Duplex } from 'node:stream';
-import { DebugwandError, messageOf } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { ExecStream } from '../targets/target.ts';
 import { Channel } from './channel.ts';
+import { AgentFailure, agentLost, noAgent, reasonOf } from './failure.ts';
 import { encodeData, encodeMessage, FrameDecoder, MagicFinder, type Frame } from './framing.ts';
 import { parseIncoming, RESULTS } from './guards.ts';
-import type { AgentError, AgentErrorCode, AgentEvent, Hello, Methods } from './protocol.ts';
+import type { AgentEvent, Hello, Methods } from './protocol.ts';
+
+export { AgentFailure } from './failure.ts';
 
 const HANDSHAKE_MS = 15_000;
 /** The agent leaves within 5 s of the end of its standard input; then the wire is cut. */
@@ -27,25 +30,6 @@ export interface AgentEnd {
   readonly why: string;
   /** The last of what the agent (or whatever ran instead of it) wrote to standard error. */
   readonly stderrTail: string;
-}
-
-/** The agent refused or failed; its codes are those of AGENT_ERROR_CODES, for the daemon to turn into a fix. */
-export class AgentFailure extends Error {
-  readonly failure: AgentError;
-
-  constructor(failure: AgentError) {
-    super(failure.message);
-    this.name = 'AgentFailure';
-    this.failure = failure;
-  }
-
-  get code(): AgentErrorCode {
-    return this.failure.code;
-  }
-
-  get facts(): NonNullable<AgentError['facts']> {
-    return this.failure.facts ?? {};
-  }
 }
 
 interface Pending {
@@ -147,7 +131,7 @@ export class AgentClient {
   ): Promise<Methods[M]['result']> {
     const { promise, resolve, reject } = Promise.withResolvers<Methods[M]['result']>();
     if (signal.aborted || this.#ended || this.#leaving) {
-      reject(signal.aborted ? reasonOf(signal) : this.#lost('it is closed'));
+      reject(signal.aborted ? reasonOf(signal) : agentLost(this.#name, 'it is closed'));
       return promise;
     }
     const id = ++this.#lastId;
@@ -341,35 +325,13 @@ export class AgentClient {
     const tail = this.#stderr === '' ? junk.slice(-STDERR_TAIL) : this.#stderr;
     if (this.#hello === null) {
       this.#greeted.promise.catch(() => undefined);
-      this.#greeted.reject(this.#noAgent(why, tail));
+      this.#greeted.reject(noAgent(this.#name, why, tail));
     }
-    for (const pending of this.#pending.values()) pending.fail(this.#lost(reason));
+    for (const pending of this.#pending.values()) pending.fail(agentLost(this.#name, reason));
     this.#pending.clear();
     for (const channel of this.#channels.values()) channel.wireClosed();
     this.#channels.clear();
     this.#stream.stdout.resume();
     this.#closed.resolve({ why: reason, stderrTail: tail });
   }
-
-  #lost(why: string): DebugwandError {
-    return new DebugwandError({
-      code: 'agent-lost',
-      message: `the connection into ${this.#name} ended: ${why}`,
-      fix: 'it is opened again by itself as soon as the target runs',
-    });
-  }
-
-  #noAgent(why: string, tail: string): DebugwandError {
-    const last = tail.trim().split('\n').at(-1) ?? '';
-    return new DebugwandError({
-      code: 'agent-handshake',
-      message: `no agent could be started in ${this.#name}: ${last === '' ? why : last}`,
-      fix: 'debugwand runs a small program on a Python 3.8 or later of the target: see that one is there and may be run',
-    });
-  }
-}
-
-function reasonOf(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason;
-  return reason instanceof Error ? reason : new Error(String(reason));
 }
