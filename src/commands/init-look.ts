@@ -4,6 +4,7 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import { parseYaml } from '../lib/yaml.ts';
 import type { SourceText } from './init-app.ts';
 import { type ComposeProject, readCompose } from './init-compose.ts';
+import { findRunning, type RunningProgram } from './init-running.ts';
 import { type DockerfileFacts, readDockerfile } from './init-dockerfile.ts';
 
 /** A container that runs now: what `src/targets/docker-list.ts` tells of it. */
@@ -21,6 +22,8 @@ export interface Findings {
   readonly dockerfiles: ReadonlyMap<string, DockerfileFacts>;
   readonly compose: { readonly files: readonly string[]; readonly project: ComposeProject } | null;
   readonly containers: readonly RunningContainer[];
+  /** Python programs of this machine that run in the project's folder now. */
+  readonly running: readonly RunningProgram[];
   /** Why containers could not be listed; null when they could. */
   readonly noContainers: string | null;
   readonly sources: readonly SourceText[];
@@ -73,7 +76,8 @@ export async function lookAtProject(
     const facts = text === null ? null : readDockerfile(text, build.target);
     if (facts !== null) dockerfiles.set(dockerfileKey(root, build), facts);
   }
-  return { root, dockerfiles, compose, top, sources: await pythonFiles(root), bin: await programs(root), troubles };
+  const [sources, bin, running] = await Promise.all([pythonFiles(root), programs(root), findRunning(root)]);
+  return { root, dockerfiles, compose, top, sources, bin, running, troubles };
 }
 
 /** Path of a service's Dockerfile below the project. */

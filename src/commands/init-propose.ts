@@ -1,10 +1,11 @@
 // Owns the proposal of `wand init`: from what was found to targets, each with its reason. Pure.
-import { relative, resolve } from 'node:path';
+import { basename, relative, resolve } from 'node:path';
 import { inferPathMappings } from '../core/path-mappings.ts';
 import type { PathMapping } from '../core/types.ts';
 import type { TargetInput } from '../config/input.ts';
 import { findApp, runsPython } from './init-app.ts';
 import type { ComposeService } from './init-compose.ts';
+import { matchOf } from './init-running.ts';
 import { dockerfileKey, type Findings, type RunningContainer } from './init-look.ts';
 
 export interface Proposal {
@@ -27,7 +28,10 @@ const FIRST_PORT = 5679;
 const FIRST_MINOR = 14;
 
 interface Draft extends Omit<Proposal, 'input'> {
-  readonly source: { readonly docker: TargetInput['docker'] } | { readonly command: readonly [string, ...string[]] };
+  readonly source:
+    | { readonly docker: TargetInput['docker'] }
+    | { readonly command: readonly [string, ...string[]] }
+    | { readonly process: { readonly match: string } };
   readonly explicit: boolean;
 }
 
@@ -92,7 +96,16 @@ function fromContainer(container: RunningContainer, { root }: Findings): Draft {
   };
 }
 
-function fromThisMachine({ root, sources, top, bin }: Findings): Draft[] {
+function fromThisMachine({ root, sources, top, bin, running }: Findings): Draft[] {
+  if (running.length > 0) {
+    return running.map(({ words }) => ({
+      name: basename(words[0] ?? 'app'),
+      source: { process: { match: matchOf(words) } },
+      because: `runs now in this folder: ${words.join(' ')}`,
+      mappings: [],
+      explicit: false,
+    }));
+  }
   const runner = top.has('uv.lock') ? ['uv', 'run'] : top.has('poetry.lock') ? ['poetry', 'run'] : [];
   const app = findApp({ files: sources, runner, bin: runner.length > 0 ? '' : bin });
   if (app === null) return [];
@@ -185,6 +198,7 @@ function inputOf(
     const [program, ...args] = source.command;
     return { command: [program, ...args], port, ...more };
   }
+  if ('process' in source) return { process: source.process, port, ...more };
   if (source.docker === undefined) throw new TypeError('a draft without a source');
   return { docker: source.docker, port, ...more };
 }
