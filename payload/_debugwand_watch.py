@@ -17,6 +17,7 @@ from _debugwand_processes import Json, Proc
 
 _TICK = 0.05
 _HOT_SECONDS = 2.0
+_HOT_SHARE = 0.1  # of the life of what ended, at least a tenth of a second: health checks come and go
 _HOT_TICKS = ((0.1, 0.001), (2.0, 0.002))  # until so long after an end: this often
 _SOME_SECONDS = 0.2
 # Shares of a core that looks may cost, each.
@@ -190,8 +191,14 @@ class Watcher:
                 status = wait_status(proc.pid, proc.pidfd)
                 signal = None if status is None else status & 0x7F
                 self._exits.append({"event": "exited", "pid": proc.pid, "startTime": proc.stat.start, "signal": signal})
-                self._hot_since, self._hot_until, self._due_tick = now, now + _HOT_SECONDS, now
+                self._heat(proc, now)
             self._forget(proc)
+
+    def _heat(self, proc: Proc, now: float) -> None:
+        life = procfs.boot_seconds() - proc.stat.start / procfs.TICKS_PER_SECOND
+        until = now + min(_HOT_SECONDS, max(0.1, life * _HOT_SHARE))
+        self._hot_since, self._due_tick = now, now
+        self._hot_until = max(self._hot_until, until)
 
     def _events(self, stats: bool) -> List[Json]:
         changed, self._census.dirty = self._census.dirty, False
