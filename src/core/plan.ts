@@ -5,7 +5,7 @@ import type { DebugwandError } from '../lib/errors.ts';
 import type { Phase } from './status.ts';
 import type { Replica, Rung, TargetConfig } from './types.ts';
 import type { TargetState, WorkerState } from './state.ts';
-import { replicaKey } from './state.ts';
+import { isAsleep, replicaKey } from './state.ts';
 import { nextStep } from './ladder.ts';
 
 export type Action =
@@ -112,7 +112,11 @@ function decideWorker(config: TargetConfig, state: TargetState, means: Means, ag
     return outcome('waiting', waitingMessage(state, classification?.why ?? 'looking for Python processes'));
   const entry = worker.entry;
   const name = `worker ${String(worker.process.pid)}`;
-  if (entry.state === 'entering') return outcome('entering', `entering ${name}`);
+  if (entry.state === 'entering') {
+    return isAsleep(worker)
+      ? outcome('waiting', `${name} runs no Python code just now: it is entered with the first request or task`)
+      : outcome('entering', `entering ${name}`);
+  }
   if (entry.state === 'entered') {
     const actions: Action[] = worker.up ? [] : [{ type: 'session-up', worker }];
     return state.editor.stoppedAt === null

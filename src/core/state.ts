@@ -337,6 +337,11 @@ function follow(state: TargetState, process: ProcessInfo, now: number): TargetSt
   };
 }
 
+/** The last try ended because the worker ran no Python code: the present one waits for that. */
+export function isAsleep(worker: WorkerState): boolean {
+  return worker.failedRungs.at(-1)?.error.code === 'asleep';
+}
+
 /** The worker lives, as far as we know, but the debugger's connection to it ended: enter again, ever more slowly. */
 function lostEntry(worker: WorkerState, why: string, now: number, random: number): WorkerState {
   const entry = worker.entry;
@@ -367,7 +372,9 @@ function failedEntry(worker: WorkerState, rung: Rung, error: EntryFailure, now: 
   const before =
     worker.entry.state === 'failed' ? worker.entry.attempts : worker.failedRungs.filter((f) => f.rung === rung).length;
   const attempts = before + 1;
-  const retryAt = RETRIED.has(error.code) ? now + delayMs(RETRY, attempts, random) : null;
+  // A sleeper is asked again at once: what it runs next is what the developer waits for.
+  const again = now + (error.code === 'asleep' ? 1 : delayMs(RETRY, attempts, random));
+  const retryAt = RETRIED.has(error.code) ? again : null;
   const failedRungs = [...worker.failedRungs, { rung, why: error.message, error }].slice(-10);
   return { ...worker, failedRungs, entry: { state: 'failed', rung, error, attempts, retryAt } };
 }

@@ -12,6 +12,7 @@ import { plan, type Action, type Plan } from '../core/plan.ts';
 import { targetReport } from '../core/report.ts';
 import {
   INITIAL_STATE,
+  isAsleep,
   observe,
   sameProcess,
   type EntryFailure,
@@ -30,8 +31,10 @@ export interface RunnerContext {
   readonly onChange: () => void;
 }
 
-/** How long the agent goes on knocking at a worker before it reports `asleep`, ms. It stays armed meanwhile. */
-const ENTER_TIMEOUT_MS = 15_000;
+/** How long the agent goes on knocking at a worker before it reports `asleep`, ms; and once it has, how long it stays
+ * armed before the next report. */
+const ENTER_TIMEOUT_MS = 3_000;
+const ASLEEP_TIMEOUT_MS = 600_000;
 /** A plan that asks for more than this many rounds at once is a bug, not work. */
 const MAX_ROUNDS = 50;
 
@@ -257,7 +260,7 @@ export class TargetRunner {
             execId: process.execId,
             debugpy,
             holdAtStart: this.#config.holdAtStart && this.#state.editor.connected,
-            timeoutMs: ENTER_TIMEOUT_MS,
+            timeoutMs: isAsleep(worker) ? ASLEEP_TIMEOUT_MS : ENTER_TIMEOUT_MS,
           },
           agents.abort.signal,
         );

@@ -208,8 +208,13 @@ describe('an entry that fails', () => {
     }
   });
 
-  it('of a sleeping worker is a message, not an error', () => {
-    expect(decide(after([...SEEN, fail('asleep')]))).toMatchObject({ phase: 'waiting', error: null });
+  it('of a sleeping worker is no error: it is armed again at once, and ready', () => {
+    const asleep = after([...SEEN, fail('asleep')]);
+    expect(decide(asleep)).toMatchObject({ phase: 'waiting', error: null, wakeAt: NOW + 1 });
+    expect(kinds(decide(asleep, NOW + 1))).toEqual(['enter']);
+    const armed = after([{ type: 'entering', generation: 1, rung: 'exec' }], asleep);
+    expect(decide(armed)).toMatchObject({ phase: 'waiting', error: null, actions: [] });
+    expect(decide(armed).message).toContain('runs no Python code just now');
   });
 
   it('of an earlier worker changes nothing', () => {
