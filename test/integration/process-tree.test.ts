@@ -119,7 +119,9 @@ describe.skipIf(environment === undefined)('real servers', () => {
         }
         // Noticed at once: the kernel counts the start in steps of 10 ms.
         const next = workers(tree).map((worker) => worker.pid);
-        expect(firstReport(tree, ({ pid }) => next.includes(pid) && !known.has(pid))).toBeLessThan(100);
+        // celery replaces a dead child whenever it gets to it: that fork is found by the next look, every 50 ms or so.
+        const soon = setup.name.startsWith('celery') ? 250 : 100;
+        expect(firstReport(tree, ({ pid }) => next.includes(pid) && !known.has(pid))).toBeLessThan(soon);
         await serves(setup, running, tree);
         const everChosen = new Set(tree.chosen.map((process) => process.pid));
         const supervisors = tree.classification().processes.filter((process) => process.role !== 'worker');
