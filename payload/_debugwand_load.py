@@ -46,7 +46,7 @@ class Loaded:
             for module in list(sys.modules.values()):
                 path: Any = getattr(module, "__path__", None)
                 if type(path) is list:
-                    parts: List[str] = list(path)
+                    parts: List[str] = [str(part) for part in path]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
                     path[:] = [directory + part[len(former) :] if part.startswith(former) else part for part in parts]
             forget_finders(former)
             self.directory = former = directory

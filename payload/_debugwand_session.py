@@ -160,7 +160,7 @@ def failure(line: Json) -> EntryError:
     )
 
 
-def run(  # noqa: PLR0917
+def run(
     request: Request,
     options: Json,
     sources: Mapping[str, str],

@@ -154,8 +154,9 @@ async function portCheck(target: TargetConfig, running: boolean): Promise<Check>
   });
   if (free) return ok(name, 'free');
   if (running) return ok(name, 'held by the running daemon');
-  const owner = await portOwner(target.port);
-  const who = owner?.pid == null ? 'another process' : `${owner.command ?? 'process'} (pid ${String(owner.pid)})`;
+  const owner = portOwner(target.port);
+  const pid = owner?.pid ?? null;
+  const who = pid === null ? 'another process' : `${owner?.command ?? 'process'} (pid ${String(pid)})`;
   return { name, state: 'fail', detail: `held by ${who}`, fix: `end it, or set another \`port\` for ${target.name}` };
 }
 

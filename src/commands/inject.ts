@@ -57,7 +57,7 @@ async function running(
   if (!('command' in config.source)) return { config, root };
   const report = await daemonStatus(file);
   const worker = report.targets.find((target) => target.name === config.name)?.worker;
-  if (worker == null) return { config, root };
+  if (worker === undefined || worker === null) return { config, root };
   return { config: { ...config, source: { kind: 'local', pid: worker.pid }, process: 'auto' }, root };
 }
 

@@ -97,7 +97,7 @@ export class ReplicaAgents {
   async close(): Promise<void> {
     const agents = await Promise.allSettled(this.#agents.values());
     this.#agents.clear();
-    await Promise.all(agents.map((a) => (a.status === 'fulfilled' ? a.value.close() : undefined)));
+    await Promise.all(agents.flatMap((a) => (a.status === 'fulfilled' ? [a.value.close()] : [])));
   }
 
   async #watch(agent: AgentClient): Promise<void> {

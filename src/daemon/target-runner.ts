@@ -103,9 +103,8 @@ export class TargetRunner {
   /** Asks the agent for the processes anew, and ends the waiting for a next try. */
   refresh(): void {
     this.post({ type: 'retry' });
-    const base = this.#agents?.base;
-    if (base == null) return;
-    this.#task('look again', () => this.#agents?.pool.refresh() ?? Promise.resolve());
+    const pool = this.#agents?.pool;
+    if (pool !== undefined) this.#task('look again', () => pool.refresh());
   }
 
   async close(): Promise<void> {

@@ -140,13 +140,9 @@ describe.each(PLACES)('$where: the worker dies', ({ start }) => {
     expect(dead).toMatchObject({ ready: true, error: null });
     expect(dead.message).toMatch(/worker \d+ ended/);
     await rig.editor.waitFor('progressStart', undefined, { after });
-    await rig.editor.waitFor(
-      'breakpoint',
-      ({ breakpoint }) => (breakpoint as { verified: boolean }).verified === false,
-      {
-        after,
-      },
-    );
+    await rig.editor.waitFor('breakpoint', ({ breakpoint }) => !(breakpoint as { verified: boolean }).verified, {
+      after,
+    });
     // The editor works on meanwhile.
     expect(await rig.editor.request('threads')).toMatchObject({ threads: [] });
     await rig.reattached(() => app.edit((text) => text.replace('\n)\n', '\n')));

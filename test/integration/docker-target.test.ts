@@ -43,9 +43,9 @@ describe.skipIf(docker === undefined)('the docker target', () => {
     const project = uniqueName('shop');
     const compose = { project, service: 'web' };
     const labels = (service: string, oneOff = 'False'): string[] => [
-      ...['--label', `com.docker.compose.project=${project}`],
-      ...['--label', `com.docker.compose.service=${service}`],
-      ...['--label', `com.docker.compose.oneoff=${oneOff}`],
+      `--label=com.docker.compose.project=${project}`,
+      `--label=com.docker.compose.service=${service}`,
+      `--label=com.docker.compose.oneoff=${oneOff}`,
     ];
 
     test('a scaled service: newest first, one-off last, and the next when the first goes', async () => {

@@ -163,7 +163,7 @@ describe('one session on a local app', () => {
 
   it('exception breakpoints', async () => {
     await app.edit((text) => text.replace('    return {', '    assert amount != 13, "unlucky"\n    return {'));
-    await rig.editor.next('output', ({ output }) => /^attached to worker/.test(String(output)));
+    await rig.editor.next('output', ({ output }) => String(output).startsWith('attached to worker'));
     await rig.editor.request('setExceptionBreakpoints', { filters: ['raised'] });
     await twice(async () => {
       const after = rig.editor.mark();

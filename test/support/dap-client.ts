@@ -73,7 +73,7 @@ export class DapClient {
       for (const [seq, waiter] of this.#open)
         waiter.reject(new Error(`closed before request ${String(seq)} (${waiter.command}) was answered`));
       this.#open.clear();
-      for (const watcher of [...this.#watchers]) watcher.closed();
+      for (const watcher of Array.from(this.#watchers)) watcher.closed();
     });
   }
 
@@ -258,7 +258,7 @@ export class DapClient {
     if (message.seq !== this.received.length)
       this.violations.push(`seq ${String(message.seq)} as message ${String(this.received.length)}`);
     for (const fault of this.#options.schema?.check(message) ?? []) this.violations.push(fault);
-    for (const watcher of [...this.#watchers]) watcher.offer(message);
+    for (const watcher of Array.from(this.#watchers)) watcher.offer(message);
     if (message.type !== 'response') return;
     const seq = message.request_seq ?? -1;
     const waiter = this.#open.get(seq);

@@ -50,7 +50,7 @@ export async function writeConfig(
 
 /** Of an output event: the editor's breakpoints are set in a worker. */
 function isAttached(body: Record<string, unknown>): boolean {
-  return /^attached to worker/.test(String(body['output']));
+  return String(body['output']).startsWith('attached to worker');
 }
 
 /** Looks at a stop: its top frame and the variables of its first scope. */
@@ -137,7 +137,7 @@ export class Rig {
     const after = this.editor.mark();
     await cause();
     const { body } = await this.editor.waitFor('output', isAttached, { after, timeoutMs });
-    return String((body as { output: string }).output);
+    return (body as { output: string }).output;
   }
 
   /** Sends a request, sees it stop at the breakpoint, goes on, and gives what was seen and what the app answered. */

@@ -33,7 +33,9 @@ test.each(cases)('%s', (_what, change, fate) => {
   const after = { ...target, ...change };
   const other = { ...target, name: 'other', port: 9 };
   const diff = diffConfigs(project([target, other]), project([other, after]));
-  const fates = Object.entries(diff).flatMap(([name, list]) => list.map((entry: TargetConfig) => [entry.name, name]));
+  const fates = Object.entries<readonly TargetConfig[]>({ ...diff }).flatMap(([name, list]) =>
+    list.map((entry) => [entry.name, name]),
+  );
   expect(Object.fromEntries(fates)).toEqual({ a: fate, other: 'untouched' });
 });
 
