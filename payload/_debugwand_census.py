@@ -39,6 +39,11 @@ class Census:
         """True while some process is about to become one of ours."""
         return bool(self._pending)
 
+    @property
+    def watches_young(self) -> bool:
+        """True while a process began less than two seconds ago."""
+        return bool(self._looks)
+
     def due(self) -> float:
         """When `look_again` wants to be called; infinity: not at all."""
         due = self._looks[0][0] if self._looks else float("inf")

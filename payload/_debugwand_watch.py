@@ -16,6 +16,7 @@ from _debugwand_noticing import Children, Inotify, LastPid, pidfd_open, wait_sta
 from _debugwand_processes import Json, Proc
 
 _TICK = 0.05
+_YOUNG_TICK = 0.01  # a program that has just begun is likely to start its workers
 _HOT_SECONDS = 2.0
 _HOT_SHARE = 0.1  # of the life of what ended, at least a tenth of a second: health checks come and go
 _HOT_TICKS = ((0.1, 0.001), (2.0, 0.002))  # until so long after an end: this often
@@ -139,6 +140,8 @@ class Watcher:
             since = now - self._hot_since
             step = next((every for until, every in _HOT_TICKS if since < until), _HOT_TICKS[-1][1])
             self._due_tick = now + max(step, cost * 4)
+        elif self._census.watches_young:
+            self._due_tick = now + _YOUNG_TICK
         else:
             self._due_tick = now + min(1.0, max(_TICK, cost / _TICK_SHARE))
 

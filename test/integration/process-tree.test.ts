@@ -126,7 +126,7 @@ describe.skipIf(environment === undefined)('real servers', () => {
         const everChosen = new Set(tree.chosen.map((process) => process.pid));
         const supervisors = tree.classification().processes.filter((process) => process.role !== 'worker');
         // A script of its own cannot be told from a supervisor before it has its first worker.
-        if (!/script|honcho|^fork/.test(setup.name))
+        if (!/script|honcho|^fork|launcher/.test(setup.name))
           for (const one of supervisors) expect(everChosen).not.toContain(one.pid);
       });
     },
