@@ -8,8 +8,17 @@ import { lockPath, logPath, socketPath } from '../lib/paths.ts';
 import { pause } from '../lib/time.ts';
 
 const START_BUDGET_MS = 15_000;
+/** In the environment of the process in the background: it must not detach again. */
+const DETACHED = 'WAND_DETACHED';
 
-/** Starts `wand` again with the same arguments less `--detach`; resolves when its control socket answers. */
+/** True in the background. Asked once: a command that wand starts there is not of its kind. */
+export function isDetached(env: NodeJS.ProcessEnv): boolean {
+  const detached = env[DETACHED] !== undefined;
+  delete env[DETACHED];
+  return detached;
+}
+
+/** Starts `wand` again with the same arguments, in the background; resolves when its control socket answers. */
 export async function detach(argv: readonly string[], root: string): Promise<number> {
   const running = await lockHolder(lockPath(root));
   if (running !== null) {
@@ -19,13 +28,12 @@ export async function detach(argv: readonly string[], root: string): Promise<num
       fix: 'use it as it is (`wand status`), or stop it first: `wand stop`',
     });
   }
-  const end = argv.indexOf('--');
-  const args = argv.filter((arg, index) => arg !== '--detach' || (end >= 0 && index > end));
   const output = `${logPath(root)}.out`;
   const file = openSync(output, 'w', 0o600);
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...argv], {
     detached: true,
     stdio: ['ignore', file, file],
+    env: { ...process.env, [DETACHED]: '1' },
   });
   closeSync(file);
   let exit: number | null = null;

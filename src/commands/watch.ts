@@ -6,7 +6,7 @@ import { watchConfig } from '../config/watch.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { uiMode } from '../ui/style.ts';
 import { runDaemon, type SessionOptions } from './daemon-session.ts';
-import { detach } from './detach.ts';
+import { detach, isDetached } from './detach.ts';
 import { configOf, DEFAULT_PORT, noSuchTarget, sourceOf, type TargetFlags } from './target-option.ts';
 
 /** A config loads within a moment; Ctrl-C ends the process anyhow. */
@@ -25,7 +25,7 @@ export interface WatchOptions {
 }
 
 export async function watchCommand(command: readonly string[], options: WatchOptions): Promise<number> {
-  if (options.detach === true) return detach(options.argv, await rootOf(command, options));
+  if (options.detach === true && !isDetached(process.env)) return detach(options.argv, await rootOf(command, options));
   if (command.length > 0) {
     const config = await withCommand(command, options);
     return runDaemon({ ...session(config, options), command: true, ui: 'plain' });

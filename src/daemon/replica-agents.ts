@@ -36,13 +36,26 @@ export class ReplicaAgents {
 
   /** Starts the watching agent. Its end is told once by `onLost`. @throws DebugwandError when it cannot start. */
   async watch(): Promise<AgentClient> {
-    const agent = await this.#start('exec', null);
-    this.#agents.set('exec', Promise.resolve(agent));
+    const former = this.#agents.get('exec');
+    const starting = this.#start('exec', null);
+    this.#agents.set('exec', starting);
+    starting.catch(() => {
+      this.#forget('exec', starting);
+    });
+    void former?.then((agent) => agent.close()).catch(() => undefined);
+    const agent = await starting;
     agent.onEvent((event) => {
       this.#hooks.onEvent(event);
     });
+    try {
+      await this.#watch(agent);
+    } catch (error) {
+      await agent.close();
+      throw error;
+    }
+    // From here on its end is news; until here it is the failure of this start.
     void agent.closed.then(({ why, stderrTail }) => {
-      this.#agents.delete('exec');
+      this.#forget('exec', starting);
       if (this.#signal.aborted) return;
       const tail = stderrTail.trim().split('\n').at(-1) ?? '';
       this.#hooks.onLost(
@@ -53,7 +66,6 @@ export class ReplicaAgents {
         }),
       );
     });
-    await this.#watch(agent);
     return agent;
   }
 
@@ -72,11 +84,15 @@ export class ReplicaAgents {
       agent.onEvent((event) => {
         if (event.event === 'left') this.#hooks.onEvent(event);
       });
-      void agent.closed.then(() => this.#agents.delete(key));
+      void agent.closed.then(() => {
+        this.#forget(key, starting);
+      });
       return agent;
     });
     this.#agents.set(key, starting);
-    starting.catch(() => this.#agents.delete(key));
+    starting.catch(() => {
+      this.#forget(key, starting);
+    });
     return starting;
   }
 
@@ -98,6 +114,10 @@ export class ReplicaAgents {
     const agents = await Promise.allSettled(this.#agents.values());
     this.#agents.clear();
     await Promise.all(agents.flatMap((a) => (a.status === 'fulfilled' ? [a.value.close()] : [])));
+  }
+
+  #forget(key: string, agent: Promise<AgentClient>): void {
+    if (this.#agents.get(key) === agent) this.#agents.delete(key);
   }
 
   async #watch(agent: AgentClient): Promise<void> {

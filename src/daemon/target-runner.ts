@@ -183,6 +183,7 @@ export class TargetRunner {
             if (!abort.signal.aborted) this.#onAgent(event);
           },
           onLost: (error) => {
+            if (abort.signal.aborted) return;
             this.#context.log.debug(`${this.#config.name}: ${error.message}`);
             this.post({ type: 'agent-lost', error });
           },
@@ -202,8 +203,9 @@ export class TargetRunner {
     this.#agents = null;
     this.#entered.clear();
     if (agents === null) return;
-    await agents.pool.close();
+    // First: what the old agents still say is no news of the new replica.
     agents.abort.abort();
+    await agents.pool.close();
   }
 
   #startAgent(): void {
