@@ -5,7 +5,7 @@ import type { AgentError, EnterResult, Hello } from '../agent/protocol.ts';
 import type { ReattachReason, ReattachReport } from './status.ts';
 import type { Classification, ProcessInfo, Replica, Rung, Snapshot, TargetConfig } from './types.ts';
 import { classify } from './classify.ts';
-import { reattachReason } from './exit-reason.ts';
+import { reattachReason, type Exit } from './exit-reason.ts';
 import { delayMs, RETRY } from './backoff.ts';
 
 /** The agent that watches the followed replica. */
@@ -74,6 +74,8 @@ export interface TargetState {
     readonly replica: Replica;
     readonly worker: ProcessInfo;
   } | null;
+  /** How the last worker that was followed ended, as far as the kernel told. */
+  readonly lastExit: Exit | null;
   /** Workers followed so far. */
   readonly generation: number;
   /** The rung that worked last: tried first, so that a reload pays for no failures. */
@@ -97,6 +99,7 @@ export const INITIAL_STATE: TargetState = {
   classification: null,
   worker: null,
   previous: null,
+  lastExit: null,
   generation: 0,
   provenRung: null,
   provenSkips: [],
@@ -114,7 +117,7 @@ export type Observation =
   | { readonly type: 'agent-ready'; readonly hello: Hello }
   | { readonly type: 'agent-lost'; readonly error: DebugwandError }
   | { readonly type: 'processes'; readonly processes: readonly ProcessInfo[]; readonly changed: boolean }
-  | { readonly type: 'exited'; readonly pid: number; readonly startTime: number }
+  | { readonly type: 'exited'; readonly exit: Exit }
   | { readonly type: 'entering'; readonly generation: number; readonly rung: Rung }
   | { readonly type: 'entered'; readonly generation: number; readonly rung: Rung; readonly result: EnterResult }
   | { readonly type: 'enter-failed'; readonly generation: number; readonly rung: Rung; readonly error: EntryFailure }
@@ -184,10 +187,11 @@ export function observe(
         ? withTree({ ...state, processesAt: now }, seen.processes, config, now)
         : withFigures({ ...state, processesAt: now }, seen.processes);
     case 'exited': {
-      const processes = state.processes.filter((p) => !sameProcess(p, seen));
+      const { exit } = seen;
+      const processes = state.processes.filter((p) => !sameProcess(p, exit));
       // The tree's next event brings its successor; only the end itself is news now.
-      const ended = state.worker !== null && sameProcess(state.worker.process, seen);
-      return ended ? { ...state, processes, worker: null } : { ...state, processes };
+      const ended = state.worker !== null && sameProcess(state.worker.process, exit);
+      return ended ? { ...state, processes, worker: null, lastExit: exit } : { ...state, processes };
     }
     case 'config':
       return withTree(state, state.processes, config, now);
@@ -315,7 +319,11 @@ function follow(state: TargetState, process: ProcessInfo, now: number): TargetSt
   const cause =
     state.previous === null || classification === null || replica === null
       ? null
-      : reattachReason(state.previous, { classification, replica, worker: process });
+      : reattachReason(
+          state.previous,
+          { classification, replica, worker: process },
+          state.lastExit === null ? [] : [state.lastExit],
+        );
   const worker: WorkerState = {
     process,
     generation,

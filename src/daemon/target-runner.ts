@@ -229,7 +229,7 @@ export class TargetRunner {
       case 'processes':
         return this.post({ type: 'processes', processes: event.processes, changed: event.changed });
       case 'exited':
-        return this.post({ type: 'exited', pid: event.pid, startTime: event.startTime });
+        return this.post({ type: 'exited', exit: event });
       case 'left':
         return this.post({ type: 'left', pid: event.pid, startTime: event.startTime, why: event.why });
       case 'hello':

@@ -55,7 +55,7 @@ describe('the way from nothing to a debugged worker', () => {
 
 describe('a worker that goes', () => {
   it('ends the session at once and waits', () => {
-    const decision = decide(after([...ATTACHED, { type: 'exited', pid: 7, startTime: 700 }]));
+    const decision = decide(after([...ATTACHED, { type: 'exited', exit: { pid: 7, startTime: 700 } }]));
     expect(kinds(decision)).toEqual(['session-down']);
     expect(decision.phase).toBe('waiting');
     expect(decision.message).toContain('worker 7 ended');
@@ -65,7 +65,7 @@ describe('a worker that goes', () => {
     const next = pythonProcess(8);
     const state = after([
       ...ATTACHED,
-      { type: 'exited', pid: 7, startTime: 700 },
+      { type: 'exited', exit: { pid: 7, startTime: 700 } },
       { type: 'session-down' },
       { type: 'processes', processes: [next], changed: true },
     ]);
@@ -237,7 +237,7 @@ describe('a lost connection to debugpy', () => {
 describe('the figures of a re-attach', () => {
   const reload: readonly Observation[] = [
     ...ATTACHED,
-    { type: 'exited', pid: 7, startTime: 700 },
+    { type: 'exited', exit: { pid: 7, startTime: 700 } },
     { type: 'session-down' },
     { type: 'processes', processes: [pythonProcess(8)], changed: true },
     { type: 'entered', generation: 2, rung: 'exec', result: ENTERED },
@@ -256,6 +256,17 @@ describe('the figures of a re-attach', () => {
       { type: 'verified', generation: 2, at: NOW + 100 },
     ]);
     expect(state.reattach.history).toMatchObject([{ ms: 130, seenMs: 100, at: NOW + 100 }]);
+  });
+
+  it('name a crash by the signal that the kernel tells', () => {
+    const state = after([
+      ...ATTACHED,
+      { type: 'exited', exit: { pid: 7, startTime: 700, signal: 11 } },
+      { type: 'session-down' },
+      { type: 'processes', processes: [pythonProcess(8)], changed: true },
+      { type: 'entered', generation: 2, rung: 'exec', result: ENTERED },
+    ]);
+    expect(state.reattach.history).toMatchObject([{ reason: 'crash' }]);
   });
 
   it('do not count the first attach', () => {
