@@ -88,6 +88,10 @@ def main(sock: "Any", options: "Dict[str, Any]") -> None:
     streams: Any = sys
     streams.stdout, streams.stderr = split
     source, filename = options["source"], options["filename"]
+    done = threading.Event()
+    watcher: Any = threading.Thread(target=_stop_when_left, args=(sock, ident, done), name="debugwand-inject-watch", daemon=True)
+    watcher.pydev_do_not_trace = watcher.is_pydev_daemon_thread = True
+    watcher.start()
     # Tracebacks show the script's lines though its file is on the developer's machine.
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     code, exception = 0, None
@@ -106,6 +110,7 @@ def main(sock: "Any", options: "Dict[str, Any]") -> None:
     except BaseException as error:
         code, exception = 1, _text_of(error)
     finally:
+        done.set()
         for stream in split:
             stream.flush()
             stream.__dict__["_thread"] = 0  # thread numbers are used again, and somebody may have kept the stream
@@ -114,6 +119,20 @@ def main(sock: "Any", options: "Dict[str, Any]") -> None:
         streams.stderr = real[1] if streams.stderr is split[1] else streams.stderr
         linecache.cache.pop(filename, None)
         wire.send({"event": "done", "exit": code, "exception": exception})
+
+
+def _stop_when_left(sock: "Any", ident: int, done: threading.Event) -> None:
+    """Whoever ran the script left (Ctrl-C, a timeout): it is interrupted as by Ctrl-C, not left to run for ever."""
+    try:
+        while sock.recv(4096):
+            pass
+    except OSError:
+        pass
+    if done.is_set():
+        return
+    import ctypes
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
 
 
 def _exit_status(code: object) -> "Tuple[int, str]":

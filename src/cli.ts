@@ -132,7 +132,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .option('--container <name>', 'name or id of a Docker or Podman container')
     .option('--pid <pid>', 'a process of this machine', number)
     .option('--process <pid>', 'another process than the chosen worker, as `wand ps` shows it', number)
-    .option('--timeout <seconds>', 'how long to wait for the script to end (default: 60)', number)
+    .option('--timeout <seconds>', 'interrupt the script after that (default: Ctrl-C does)', number)
     .option('--docker-host <address>', 'the Docker API to use')
     .option(...configOption)
     .action(

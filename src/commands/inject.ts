@@ -12,9 +12,12 @@ export interface InjectOptions extends TargetFlags {
   readonly target?: string;
   /** A pid as `wand ps` shows it. */
   readonly process?: number;
-  /** Seconds until we give up waiting for the worker to run it. */
+  /** Seconds that the script may take; then it is interrupted. Default: as long as it wants. */
   readonly timeout?: number;
 }
+
+/** How long a worker may take to run the script's first line, ms. */
+const ENTER_BUDGET_MS = 60_000;
 
 /** Exit code: the script's own, 1 if it raised. */
 export async function injectCommand(script: string, args: readonly string[], options: InjectOptions): Promise<number> {
@@ -33,16 +36,26 @@ export async function injectCommand(script: string, args: readonly string[], opt
         source,
         filename: script === '-' ? '<stdin>' : resolve(script),
         args,
-        timeoutMs: (options.timeout ?? 60) * 1000,
+        timeoutMs: ENTER_BUDGET_MS,
         onOutput: (stream, text) => {
           process[stream].write(text);
         },
       },
-      abort.signal,
+      options.timeout === undefined
+        ? abort.signal
+        : AbortSignal.any([abort.signal, AbortSignal.timeout(options.timeout * 1000)]),
     );
     if (result.exception !== null)
       process.stderr.write(result.exception.endsWith('\n') ? result.exception : `${result.exception}\n`);
     return result.exit;
+  } catch (error) {
+    if (abort.signal.aborted) return 130;
+    if (!(error instanceof Error && error.name === 'TimeoutError')) throw error;
+    throw new DebugwandError({
+      code: 'script-timeout',
+      message: `the script did not end within ${String(options.timeout)} s and was interrupted`,
+      fix: 'give it more with --timeout, or leave that out: then Ctrl-C ends it',
+    });
   } finally {
     process.off('SIGINT', interrupt);
     await view.close();

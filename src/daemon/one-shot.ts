@@ -148,6 +148,8 @@ async function run(
         signal,
       );
     } catch (error) {
+      // Who aborts knows why.
+      signal.throwIfAborted();
       if (!(error instanceof AgentFailure)) throw target.explain(error);
       failed.push({ rung, why: error.message, error: error.failure });
       rung = rungAfter({ process, agentUid: hello.uid, helperAvailable }, failed);
