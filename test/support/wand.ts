@@ -56,6 +56,7 @@ export class WandDaemon {
   readonly exited: Promise<number | null>;
   readonly #options: WandOptions;
   #output = '';
+  #stdout = '';
 
   constructor(args: readonly string[], options: WandOptions) {
     this.#options = options;
@@ -63,7 +64,10 @@ export class WandDaemon {
     const keep = (text: string): void => {
       this.#output = (this.#output + text).slice(-200_000);
     };
-    this.child.stdout?.setEncoding('utf8').on('data', keep);
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout = (this.#stdout + text).slice(-200_000);
+      keep(text);
+    });
     this.child.stderr?.setEncoding('utf8').on('data', keep);
     this.exited = new Promise((resolve) => {
       this.child.on('close', (code) => {
@@ -75,6 +79,11 @@ export class WandDaemon {
   /** What it printed so far (the last 200 kB). */
   get output(): string {
     return this.#output;
+  }
+
+  /** The same without what went to standard error. */
+  get stdout(): string {
+    return this.#stdout;
   }
 
   /** Its report, straight from the control socket: as `wand status --json` prints it. Null while nobody answers. */
