@@ -254,10 +254,14 @@ function describe(
 /** Runs one command line and ends the process with its exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   let code = 0;
-  // Who reads our output may leave first: `wand ps | head`.
-  process.stdout.on('error', () => {
-    leave(code);
-  });
+  // Who reads our output may leave first: `wand ps | head`. A daemon goes on, and says so itself.
+  if (argv[0] !== 'watch' && argv[0] !== 'debug') {
+    for (const stream of [process.stdout, process.stderr]) {
+      stream.on('error', () => {
+        leave(code);
+      });
+    }
+  }
   try {
     const program = buildProgram(argv, (result) => {
       code = result;

@@ -1,6 +1,6 @@
 // Owns one run of the daemon in this process: lock, control socket, supervisor, UI, signals, and the exit code.
 // `wand watch` and `wand debug` differ only in where the config comes from.
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import type { StatusReport } from '../core/status.ts';
 import { listenControl, type ControlRequest } from '../daemon/control.ts';
@@ -9,6 +9,7 @@ import { Supervisor } from '../daemon/supervisor.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { lockPath, logPath, socketPath } from '../lib/paths.ts';
+import { exitCodeOf, onSignals } from './signals.ts';
 import { createUi, type UiMode } from '../ui/ui.ts';
 
 export interface SessionOptions {
@@ -20,13 +21,12 @@ export interface SessionOptions {
   /** `wand watch -- COMMAND`: the child has our terminal, we end with it. */
   readonly command: boolean;
   readonly ui: UiMode;
-  readonly notify: boolean;
+  /** In the background: what is shown goes to the log alone. */
+  readonly detached: boolean;
   /** Ends the process at once: a second signal, or a stop that takes too long. */
   readonly leave: (code: number) => void;
 }
 
-const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
 /** A clean stop must fit into this, ms; after it we leave with what is done. */
 const STOP_BUDGET_MS = 1_900;
 
@@ -42,7 +42,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   });
   const ui = createUi(options.ui, {
     log,
-    notify: options.notify,
+    notify: true,
     output: options.command ? process.stderr : process.stdout,
     onQuit: () => {
       ended(0);
@@ -60,13 +60,20 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   let current = options.config;
   const running = new Supervisor(options.config, {
     log,
-    inheritStdio: options.command,
+    inheritStdio: options.command && !options.detached,
     onChange: () => {
       ui.update(running.report());
     },
   });
   supervisor = running;
-  const offSignals = onSignals(options, running, ended);
+  const offSignals = onSignals({
+    passOn: options.command ? (name) => running.child()?.signal(name) : null,
+    stop: () => {
+      ended(0);
+    },
+    leave: options.leave,
+  });
+  const offFaults = onFaults(log, ended);
   let code = 1;
   let closeControl: (() => Promise<void>) | null = null;
   let closeWatch: (() => Promise<void>) | null = null;
@@ -80,9 +87,14 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
         : await options.watchConfig(
             (config) => {
               current = config;
-              void running.apply(config).then(() => {
-                log.info('the config changed and was applied');
-              });
+              running.apply(config).then(
+                () => {
+                  log.info('the config changed and was applied');
+                },
+                (error: unknown) => {
+                  running.configFailed(error);
+                },
+              );
             },
             (error) => {
               running.configFailed(error);
@@ -92,6 +104,8 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     return code;
   } finally {
     const budget = setTimeout(() => {
+      ui.close();
+      rmSync(socketPath(root), { force: true });
       unlock();
       options.leave(code);
     }, STOP_BUDGET_MS);
@@ -99,12 +113,33 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     await running.close();
     await closeControl?.();
     ui.close();
-    await rm(socketPath(root), { force: true });
+    rmSync(socketPath(root), { force: true });
     unlock();
     offSignals();
+    offFaults();
     clearTimeout(budget);
     await log.close();
   }
+}
+
+/** A fault that nobody caught is a bug of ours: told, and the end of the daemon, but never of what it entered. */
+function onFaults(log: Log, ended: (code: number) => void): () => void {
+  const onFault = (error: unknown): void => {
+    log.error(
+      `a fault of debugwand, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+    ended(1);
+  };
+  // A terminal that went away, or a pipe that nobody reads, is no reason to end.
+  const ignore = (): void => undefined;
+  process.on('uncaughtException', onFault);
+  process.on('unhandledRejection', onFault);
+  process.stdout.on('error', ignore);
+  process.stderr.on('error', ignore);
+  return () => {
+    process.off('uncaughtException', onFault);
+    process.off('unhandledRejection', onFault);
+  };
 }
 
 async function control(
@@ -132,39 +167,10 @@ async function control(
   }
 }
 
-/** First signal: a clean stop. With a command of ours, the signal goes to it, and its end is ours. Second: at once. */
-function onSignals(
-  { command, leave }: SessionOptions,
-  supervisor: Supervisor,
-  ended: (code: number) => void,
-): () => void {
-  let count = 0;
-  const onSignal = (name: NodeJS.Signals): void => {
-    count += 1;
-    if (count > 1 && !(command && count === 2)) leave(128 + (SIGNAL_NUMBERS[name] ?? 0));
-    const child = command ? supervisor.child() : null;
-    if (child === null) {
-      ended(0);
-      return;
-    }
-    // From a terminal, SIGINT reached the child already: it is in the same foreground group.
-    if (name === 'SIGINT' && process.stdin.isTTY) return;
-    child.signal(name);
-  };
-  for (const name of SIGNALS) process.on(name, onSignal);
-  return () => {
-    for (const name of SIGNALS) process.off(name, onSignal);
-  };
-}
-
+/** The command's end is ours. */
 function followChild(supervisor: Supervisor, log: Log, ended: (code: number) => void): void {
-  const child = supervisor.child();
-  if (child === null) return;
-  void child.exited.then(({ code, signal, error }) => {
+  void supervisor.child()?.exited.then(({ code, signal, error }) => {
     if (error !== undefined) log.error(`${error.message}\nfix: ${error.fix}`);
-    // A restart on request ends the old child too: then there is a new promise.
-    const next = supervisor.child();
-    if (next !== null && next.exited !== child.exited) followChild(supervisor, log, ended);
-    else ended(code ?? 128 + (SIGNAL_NUMBERS[signal ?? ''] ?? 15));
+    ended(code ?? exitCodeOf(signal));
   });
 }

@@ -7,7 +7,6 @@ export interface StatusOptions {
   readonly config?: string;
   readonly json?: boolean;
   readonly ready?: boolean;
-  readonly target?: string;
 }
 
 /** Exit code 0; with `--ready` 1 unless every target is ready. */

@@ -25,22 +25,27 @@ export interface WatchOptions {
 }
 
 export async function watchCommand(command: readonly string[], options: WatchOptions): Promise<number> {
-  if (options.detach === true && !isDetached(process.env)) return detach(options.argv, await rootOf(command, options));
+  const detached = isDetached(process.env);
+  if (options.detach === true && !detached) return detach(options.argv, await rootOf(command, options));
   if (command.length > 0) {
     const config = await withCommand(command, options);
-    return runDaemon({ ...session(config, options), command: true, ui: 'plain' });
+    return runDaemon({ ...session(config, options, detached), command: true, ui: detached ? 'none' : 'plain' });
   }
   const loaded = await loadConfig({ cwd: process.cwd(), file: options.config }, signal);
-  const selected = session(select(loaded, options), options);
+  const selected = session(select(loaded, options), options, detached);
   const { file } = loaded;
   if (file === null) return runDaemon(selected);
   return runDaemon({ ...selected, watchConfig: watcher(file, loaded, (fresh) => select(fresh, options)) });
 }
 
 /** A run whose config does not change, shown as the flags and the terminal want it. */
-function session(config: ProjectConfig, options: Pick<WatchOptions, 'plain' | 'json' | 'leave'>): SessionOptions {
-  const ui = uiMode(options, process.stdout, process.env);
-  return { config, watchConfig: null, command: false, ui, notify: true, leave: options.leave };
+function session(
+  config: ProjectConfig,
+  options: Pick<WatchOptions, 'plain' | 'json' | 'leave'>,
+  detached: boolean,
+): SessionOptions {
+  const ui = detached ? 'none' : uiMode(options, process.stdout, process.env);
+  return { config, watchConfig: null, command: false, ui, detached, leave: options.leave };
 }
 
 export interface DebugOptions extends TargetFlags {
@@ -60,7 +65,7 @@ export async function debugCommand(options: DebugOptions): Promise<number> {
     });
   }
   const config = configOf(flagged.name, flagged.source, options.port ?? DEFAULT_PORT, process.cwd());
-  return runDaemon(session(config, options));
+  return runDaemon(session(config, options, false));
 }
 
 /** `loaded`: the whole config as it was read, so that a save before the watch stands is not missed. */
@@ -100,7 +105,7 @@ function select(project: ProjectConfig, options: WatchOptions): ProjectConfig {
     throw new DebugwandError({
       code: 'usage',
       message: `--port is for one target, the config has ${String(targets.length)}`,
-      fix: 'choose one with --target NAME, or set `port` for each in the config',
+      fix: 'choose one with --target NAME, or set `port` for each in the config; a running wand must be started anew for that',
     });
   }
   return { ...project, targets: [{ ...only, port: options.port }] };

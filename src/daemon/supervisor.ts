@@ -36,8 +36,10 @@ export class Supervisor {
 
   /** Makes the running targets those of `config`; leaves alone what did not change. Calls are queued. */
   apply(config: ProjectConfig): Promise<void> {
-    this.#applying = this.#applying.then(() => this.#apply(config));
-    return this.#applying;
+    const applied = this.#applying.then(() => this.#apply(config));
+    // What failed is the caller's to tell; it must not stop the next one.
+    this.#applying = applied.catch(() => undefined);
+    return applied;
   }
 
   /** A config that could not be used: the last good one stays, and everybody is told. */

@@ -8,8 +8,9 @@ export interface Screen {
   readonly columns?: number;
 }
 
-/** `live`: one line a target that is drawn anew. `plain`: a line for each change. `json`: an object a line. */
-export type UiMode = 'live' | 'plain' | 'json';
+/** `live`: one line a target that is drawn anew. `plain`: a line for each change. `json`: an object a line. `none`: the
+ * log alone. */
+export type UiMode = 'live' | 'plain' | 'json' | 'none';
 
 export interface Style {
   readonly color: boolean;

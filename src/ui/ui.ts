@@ -64,6 +64,7 @@ export function createUi(mode: UiMode, options: UiOptions): Ui {
     },
   });
   const show = (entry: LogEntry): void => {
+    if (mode === 'none') return;
     if (mode === 'json') stdout.write(`${jsonLine(entry, current)}\n`);
     else if (entry.level === 'debug') return;
     else if (screen === null) stdout.write(`${plainLine(entry, outputStyle(stdout, env))}\n`);
