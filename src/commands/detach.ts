@@ -56,9 +56,10 @@ export async function detach(argv: readonly string[], root: string): Promise<num
   }
   process.stderr.write(statSync(output).size > 0 ? readFileSync(output, 'utf8') : '');
   if (exit !== null) return exit;
+  child.kill('SIGKILL');
   throw new DebugwandError({
     code: 'start-failed',
-    message: `the daemon (pid ${String(child.pid)}) does not answer`,
+    message: `the daemon (pid ${String(child.pid)}) did not answer within ${String(START_BUDGET_MS / 1000)} s and was ended`,
     fix: 'run `wand watch` without --detach to see why',
   });
 }

@@ -1,6 +1,8 @@
 // Owns `wand logs`: the daemon's log file, whole or followed.
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { resolve, dirname } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { DebugwandError } from '../lib/errors.ts';
 import { logPath } from '../lib/paths.ts';
 import { pause } from '../lib/time.ts';
@@ -16,25 +18,52 @@ export interface LogsOptions {
 /** Also works when the daemon is gone: the log of its last run stays. */
 export async function logsCommand(options: LogsOptions): Promise<number> {
   const here = options.config === undefined ? process.cwd() : dirname(resolve(options.config));
-  const path = logFile(findRoot(process.cwd(), options.config) ?? here);
+  const path = logFile((await findRoot(options.config)) ?? here);
   const abort = new AbortController();
   process.once('SIGINT', () => {
     abort.abort();
   });
-  let from = 0;
+  const print = (line: string): void => {
+    process.stdout.write(`${options.json === true ? line : formatLogLine(line)}\n`);
+  };
+  let file = await open(path);
+  const decoder = new StringDecoder('utf8');
   let rest = '';
-  for (;;) {
-    const size = existsSync(path) ? statSync(path).size : 0;
-    if (size < from) from = 0; // rotated
-    if (size > from) {
-      rest += await readFrom(path, from, size - 1);
-      from = size;
-      const lines = rest.split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) process.stdout.write(`${options.json === true ? line : formatLogLine(line)}\n`);
+  try {
+    for (;;) {
+      rest = await printLines(file, decoder, rest, print);
+      if (options.follow !== true || abort.signal.aborted) break;
+      const fresh = existsSync(path) && statSync(path).ino !== (await file.stat()).ino;
+      if (fresh) {
+        // Rotated: what came between the last look and that is still in the old one.
+        rest = await printLines(file, decoder, rest, print);
+        await file.close();
+        file = await open(path);
+      } else {
+        await pause(200, abort.signal);
+      }
     }
-    if (options.follow !== true || abort.signal.aborted) return 0;
-    await pause(200, abort.signal);
+    if (rest !== '') print(rest);
+  } finally {
+    await file.close();
+  }
+  return 0;
+}
+
+/** Prints what the file has gained, by whole lines. @returns the beginning of the next one. */
+async function printLines(
+  file: FileHandle,
+  decoder: StringDecoder,
+  rest: string,
+  print: (line: string) => void,
+): Promise<string> {
+  const buffer = Buffer.alloc(64 * 1024);
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+    if (bytesRead === 0) return rest;
+    const lines = (rest + decoder.write(buffer.subarray(0, bytesRead))).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) print(line);
   }
 }
 
@@ -51,10 +80,4 @@ function logFile(root: string): string {
     message: 'no wand daemon has run for this project yet',
     fix: 'start one with `wand watch`',
   });
-}
-
-async function readFrom(path: string, start: number, end: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of createReadStream(path, { start, end })) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString('utf8');
 }

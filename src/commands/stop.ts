@@ -9,10 +9,16 @@ import { ask, findRoot } from './find-daemon.ts';
 const PATIENCE_MS = 5_000;
 
 export async function stopCommand(options: { config?: string }): Promise<number> {
-  const root = findRoot(process.cwd(), options.config);
+  const root = await findRoot(options.config);
   if (root === null) throw notRunning();
   const holder = await lockHolder(lockPath(root));
-  await ask(options.config, { command: 'stop' });
+  try {
+    await ask(options.config, { command: 'stop' });
+  } catch (error) {
+    // It lives but does not listen: its signal says the same.
+    if (holder === null) throw error;
+    process.kill(holder.pid, 'SIGTERM');
+  }
   const deadline = Date.now() + PATIENCE_MS;
   const never = new AbortController().signal;
   while ((await lockHolder(lockPath(root))) !== null) {

@@ -6,8 +6,9 @@ import { asDebugwandError } from '../lib/errors.ts';
 
 /** Longest request line, bytes: nothing that we understand is near it. */
 const MAX_REQUEST_BYTES = 64 * 1024;
-/** A peer that has not sent a whole line by then is closed, ms. */
+/** A peer that has not sent a whole line by then is closed, ms; one that does not take its answer, after the second. */
 const REQUEST_DEADLINE_MS = 5_000;
+const ANSWER_DEADLINE_MS = 30_000;
 const MAX_PEERS = 64;
 
 export interface ControlRequest {
@@ -57,7 +58,7 @@ export async function listenControl(path: string, handle: ControlHandler): Promi
 
 function serve(socket: Socket, handle: ControlHandler): void {
   let pending = Buffer.alloc(0);
-  const deadline = setTimeout(() => socket.destroy(), REQUEST_DEADLINE_MS);
+  let deadline = setTimeout(() => socket.destroy(), REQUEST_DEADLINE_MS);
   socket.on('close', () => {
     clearTimeout(deadline);
   });
@@ -70,6 +71,7 @@ function serve(socket: Socket, handle: ControlHandler): void {
       return;
     }
     clearTimeout(deadline);
+    deadline = setTimeout(() => socket.destroy(), ANSWER_DEADLINE_MS);
     socket.pause();
     const request = parseRequest(pending.subarray(0, end).toString('utf8'));
     if (request === null) {

@@ -1,7 +1,7 @@
 // Owns the rule "one daemon per project": a lock file that names pid and start time, so that a pid used again by
 // another process is never mistaken for a daemon. Must not talk to the daemon.
 import { execFile } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { DebugwandError } from '../lib/errors.ts';
 
@@ -43,32 +43,52 @@ export async function lockHolder(path: string): Promise<LockHolder | null> {
  */
 export async function takeLock(path: string, root: string): Promise<() => void> {
   const mine: LockHolder = { pid: process.pid, startTime: (await processStartTime(process.pid)) ?? '' };
-  // Twice at most: a stale lock is removed once; whoever is faster then wins, and the loser sees a living holder.
-  for (let attempt = 0; attempt < 3; attempt += 1) {
-    try {
-      const file = openSync(path, 'wx', 0o600);
-      writeSync(file, JSON.stringify(mine));
-      closeSync(file);
-      return () => {
-        if (readHolder(path)?.pid === process.pid) rmSync(path, { force: true });
-      };
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  const own = `${path}.${String(process.pid)}`;
+  writeFileSync(own, JSON.stringify(mine), { mode: 0o600 });
+  try {
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      // A link is made whole or not at all: nobody ever sees a lock without its holder's name.
+      if (linked(own, path)) {
+        return () => {
+          if (readHolder(path)?.pid === process.pid) rmSync(path, { force: true });
+        };
+      }
+      const holder = await lockHolder(path);
+      if (holder !== null) throw alreadyRunning(root, ` (pid ${String(holder.pid)})`);
+      await removeStale(path, `${own}.stale`);
     }
-    const holder = await lockHolder(path);
-    if (holder !== null) {
-      throw new DebugwandError({
-        code: 'already-running',
-        message: `wand is already running for ${root} (pid ${String(holder.pid)})`,
-        fix: 'use it as it is (`wand status`), or stop it first: `wand stop`',
-      });
-    }
-    rmSync(path, { force: true });
+  } finally {
+    rmSync(own, { force: true });
   }
-  throw new DebugwandError({
+  throw alreadyRunning(root, ': another one is just starting');
+}
+
+/** Takes a lock that nobody holds out of the way. Somebody who was faster may have taken it: then it is put back. */
+async function removeStale(path: string, aside: string): Promise<void> {
+  try {
+    renameSync(path, aside);
+  } catch {
+    return; // Somebody else did.
+  }
+  if ((await lockHolder(aside)) !== null) linked(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function linked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function alreadyRunning(root: string, who: string): DebugwandError {
+  return new DebugwandError({
     code: 'already-running',
-    message: `another wand is just starting for ${root}`,
-    fix: 'look at it with `wand status`',
+    message: `wand is already running for ${root}${who}`,
+    fix: 'use it as it is (`wand status`), or stop it first: `wand stop`',
   });
 }
 
