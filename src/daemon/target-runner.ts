@@ -37,6 +37,8 @@ const ENTER_TIMEOUT_MS = 3_000;
 const ASLEEP_TIMEOUT_MS = 600_000;
 /** A plan that asks for more than this many rounds at once is a bug, not work. */
 const MAX_ROUNDS = 50;
+/** After a fault of our own the plan is made again so much later. */
+const FAULT_RETRY_MS = 1_000;
 
 export class TargetRunner {
   readonly #context: RunnerContext;
@@ -54,6 +56,7 @@ export class TargetRunner {
   #running = false;
   #closing = false;
   #dirty = false;
+  #lastFault = '';
 
   constructor(config: TargetConfig, target: Target, context: RunnerContext) {
     this.#config = config;
@@ -120,38 +123,56 @@ export class TargetRunner {
 
   post(seen: Observation): void {
     if (this.#closing) return;
-    this.#state = observe(this.#state, seen, this.#config, Date.now(), Math.random());
-    this.#dirty = true;
-    if (!this.#running) this.#reconcile();
+    if (this.#running) this.#observe(seen);
+    else this.#reconcile(seen);
   }
 
-  #reconcile(): void {
+  #observe(seen: Observation): void {
+    this.#state = observe(this.#state, seen, this.#config, Date.now(), Math.random());
+    this.#dirty = true;
+  }
+
+  /** Never throws: a fault of ours is told, and tried again, and never ends the target or the daemon. */
+  #reconcile(seen: Observation | null): void {
     this.#running = true;
-    let rounds = 0;
-    while (this.#dirty && rounds < MAX_ROUNDS) {
+    let wakeAt: number | null;
+    try {
+      if (seen !== null) this.#observe(seen);
+      wakeAt = this.#settle() ? this.#plan.wakeAt : Date.now() + FAULT_RETRY_MS;
+      this.#port.update({
+        waitingFor: this.#plan.phase === 'attached' || this.#plan.phase === 'stopped' ? null : this.#plan.message,
+      });
+      this.#lastFault = '';
+    } catch (thrown) {
+      const error = asDebugwandError(thrown);
+      const trace = thrown instanceof Error ? (thrown.stack ?? '') : '';
+      if (error.message !== this.#lastFault) this.#context.log.error(`${this.#config.name}: ${error.message} ${trace}`);
+      this.#lastFault = error.message;
+      wakeAt = Date.now() + FAULT_RETRY_MS;
+      this.#plan = { actions: [], wakeAt, phase: 'blocked', message: error.message, error };
+    } finally {
+      this.#running = false;
+    }
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = wakeAt === null ? null : setTimeout(() => this.#wake(), Math.max(1, wakeAt - Date.now()));
+    this.#context.onChange();
+  }
+
+  /** Plans and acts until nothing is left to do; false: it does not come to that. */
+  #settle(): boolean {
+    for (let round = 0; this.#dirty && round < MAX_ROUNDS; round += 1) {
       this.#dirty = false;
-      rounds += 1;
       this.#plan = plan(this.#config, this.#state, this.#means(), Date.now());
       for (const action of this.#plan.actions) this.#act(action);
     }
-    this.#running = false;
-    if (rounds === MAX_ROUNDS) this.#context.log.error(`${this.#config.name}: the plan does not settle`);
-    this.#port.update({
-      waitingFor: this.#plan.phase === 'attached' || this.#plan.phase === 'stopped' ? null : this.#plan.message,
-    });
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    const { wakeAt } = this.#plan;
-    this.#timer =
-      wakeAt === null
-        ? null
-        : setTimeout(
-            () => {
-              this.#dirty = true;
-              this.#reconcile();
-            },
-            Math.max(1, wakeAt - Date.now()),
-          );
-    this.#context.onChange();
+    if (this.#dirty) this.#context.log.error(`${this.#config.name}: the plan does not settle`);
+    return !this.#dirty;
+  }
+
+  #wake(): void {
+    if (this.#closing) return;
+    this.#dirty = true;
+    this.#reconcile(null);
   }
 
   #act(action: Action): void {
