@@ -1,7 +1,6 @@
 // Owns the ladder: which way into a worker is tried next, and the error when none is left. Pure.
 import { DebugwandError } from '../lib/errors.ts';
-import type { AgentErrorCode } from '../agent/protocol.ts';
-import type { EntryFailure, FailedRung, WorkerState } from './state.ts';
+import { isRungFault, type EntryFailure, type FailedRung, type WorkerState } from './entry-state.ts';
 import type { ProcessInfo, Rung, TargetSource } from './types.ts';
 
 export interface LadderFacts {
@@ -21,15 +20,21 @@ export type LadderStep =
 
 const ORDER: readonly Rung[] = ['exec', 'exec-as-worker', 'helper-container'];
 
-/** A fault of the rung (not of the worker): the next rung may do better. */
-const RUNG_FAULTS: ReadonlySet<AgentErrorCode> = new Set(['denied', 'no-space']);
+/** Failures to start an agent that say nothing about the rung: the replica or the engine is not there just now. */
+const PASSING: ReadonlySet<string> = new Set([
+  'replica-gone',
+  'replica-paused',
+  'agent-lost',
+  'docker-unreachable',
+  'exec-failed',
+]);
 
 /** What to do about a worker that is not entered yet. */
 export function nextStep(facts: LadderFacts, now: number): LadderStep {
   const { worker } = facts;
   const last = worker.entry;
   if (last.state !== 'failed') return { type: 'enter', rung: facts.provenRung ?? 'exec' };
-  if (RUNG_FAULTS.has(last.error.code)) {
+  if (isRungFault(last.error)) {
     const rung = rungAfter({ ...facts, process: worker.process }, worker.failedRungs);
     return rung === null
       ? { type: 'blocked', error: explainEntry(last.error, worker.process, facts) }
@@ -54,8 +59,8 @@ export function rungAfter(
   failed: readonly FailedRung[],
 ): Rung | null {
   const last = failed.at(-1);
-  if (last !== undefined && !RUNG_FAULTS.has(last.error.code)) return null;
-  const tried = new Set(failed.filter((f) => RUNG_FAULTS.has(f.error.code)).map((f) => f.rung));
+  if (last !== undefined && !isRungFault(last.error)) return null;
+  const tried = new Set(failed.filter((f) => isRungFault(f.error)).map((f) => f.rung));
   const usable = (rung: Rung): boolean => {
     if (tried.has(rung)) return false;
     if (rung === 'exec-as-worker') return facts.process.uid !== facts.agentUid;
@@ -64,13 +69,28 @@ export function rungAfter(
   return ORDER.find(usable) ?? null;
 }
 
+/** No agent could be started on a rung: a reason to climb, unless it passes. It keeps its own words. */
+export function startFailure(rung: Rung, named: DebugwandError): EntryFailure {
+  const code = rung === 'exec' || PASSING.has(named.code) ? 'internal' : 'denied';
+  return { code, message: named.message, named };
+}
+
+/** As whom to run an agent that may enter the process, "uid:gid": its group is known from a former refusal. */
+export function workerUser(process: ProcessInfo, failed: readonly FailedRung[]): string {
+  const groups = failed.flatMap(({ error: { facts } }) => {
+    const gid = facts?.['gid'];
+    return typeof gid === 'number' && gid >= 0 && facts?.['uid'] === process.uid ? [gid] : [];
+  });
+  return `${String(process.uid)}:${String(groups.at(-1) ?? process.uid)}`;
+}
+
 /** Gives a failure to enter its name and its fix, for the kind of target that it happened in. */
 export function explainEntry(
   error: EntryFailure,
   process: ProcessInfo,
   facts: Pick<LadderFacts, 'source' | 'helperAvailable'>,
 ): DebugwandError {
-  if (error.named !== undefined) return error.named;
+  if (error.named !== undefined) return isRungFault(error) ? forGood(error.named) : error.named;
   const worker = `worker ${String(process.pid)}`;
   const docker = facts.source.kind === 'docker';
   const build = (code: string, message: string, fix: string, permanent = false): DebugwandError =>
@@ -147,4 +167,8 @@ export function explainEntry(
     default:
       return error.code satisfies never;
   }
+}
+
+function forGood({ code, message, fix, cause }: DebugwandError): DebugwandError {
+  return new DebugwandError({ code, message, fix, permanent: true, cause });
 }

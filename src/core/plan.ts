@@ -4,8 +4,8 @@
 import type { DebugwandError } from '../lib/errors.ts';
 import type { Phase } from './status.ts';
 import type { Replica, Rung, TargetConfig } from './types.ts';
-import type { TargetState, WorkerState } from './state.ts';
-import { isAsleep, replicaKey } from './state.ts';
+import { isAsleep, type WorkerState } from './entry-state.ts';
+import { replicaKey, type TargetState } from './state.ts';
 import { nextStep } from './ladder.ts';
 
 export type Action =
@@ -33,10 +33,9 @@ export interface Means {
 /** The whole decision for one target. */
 export function plan(config: TargetConfig, state: TargetState, means: Means, now: number): Plan {
   const actions: Action[] = [];
-  if (state.sessionGeneration !== null && (state.worker === null || !state.worker.up)) {
-    actions.push({ type: 'session-down', generation: state.sessionGeneration });
-  } else if (state.sessionGeneration !== null && state.worker?.generation !== state.sessionGeneration) {
-    actions.push({ type: 'session-down', generation: state.sessionGeneration });
+  const { sessionGeneration: session, worker } = state;
+  if (session !== null && (worker === null || !worker.up || worker.generation !== session)) {
+    actions.push({ type: 'session-down', generation: session });
   }
   const decided = decide(config, state, means, now);
   const fault = state.fault;

@@ -58,8 +58,7 @@ function workerReport(state: TargetState, processes: TargetReport['processes'], 
 function entryReport(state: TargetState): EntryReport | null {
   const { worker } = state;
   if (worker === null || worker.entry.state !== 'entered') return null;
-  const skips = worker.failedRungs.length > 0 ? worker.failedRungs : state.provenSkips;
-  const { rung: used, result } = worker.entry;
-  const skipped = skips.filter((skip) => skip.rung !== used).map(({ rung, why }) => ({ rung, why }));
-  return { rung: used, skipped, debugpy: `${result.debugpy} (${result.origin})` };
+  const { rung, result } = worker.entry;
+  const skipped = state.provenSkips.map((skip) => ({ rung: skip.rung, why: skip.why }));
+  return { rung, skipped, debugpy: `${result.debugpy} (${result.origin})` };
 }

@@ -5,7 +5,7 @@ import { AgentFailure, type AgentClient } from '../agent/client.ts';
 import type { Hello, ProcessesEvent, RunResult } from '../agent/protocol.ts';
 import { classify } from '../core/classify.ts';
 import { explainEntry, rungAfter } from '../core/ladder.ts';
-import type { FailedRung } from '../core/state.ts';
+import type { FailedRung } from '../core/entry-state.ts';
 import type { Classification, ClassifiedProcess, Replica, Rung, TargetConfig } from '../core/types.ts';
 import { createTarget, missingContainer } from '../targets/index.ts';
 import type { Target } from '../targets/target.ts';

@@ -10,16 +10,9 @@ import type { TargetReport } from '../core/status.ts';
 import { inferPathMappings } from '../core/path-mappings.ts';
 import { plan, type Action, type Plan } from '../core/plan.ts';
 import { targetReport } from '../core/report.ts';
-import {
-  INITIAL_STATE,
-  isAsleep,
-  observe,
-  sameProcess,
-  type EntryFailure,
-  type Observation,
-  type TargetState,
-  type WorkerState,
-} from '../core/state.ts';
+import { isAsleep, type EntryFailure, type WorkerState } from '../core/entry-state.ts';
+import type { Observation } from '../core/observation.ts';
+import { INITIAL_STATE, observe, sameProcess, type TargetState } from '../core/state.ts';
 import { EditorPort, type EditorPortEvent } from '../dap/editor-port.ts';
 import type { Target } from '../targets/target.ts';
 import { ReplicaAgents } from './replica-agents.ts';

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { startFailure, workerUser } from '../../../src/core/ladder.ts';
 import { plan, type Plan } from '../../../src/core/plan.ts';
-import { INITIAL_STATE, observe, type Observation, type TargetState } from '../../../src/core/state.ts';
+import type { Observation } from '../../../src/core/observation.ts';
+import { INITIAL_STATE, observe, type TargetState } from '../../../src/core/state.ts';
+import type { Rung } from '../../../src/core/types.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import { agentError, CONFIG, ENTERED, HELLO, pythonProcess, REPLICA } from './facts.ts';
 
@@ -223,7 +226,160 @@ describe('an entry that fails', () => {
   });
 });
 
+describe('the ladder', () => {
+  const foreign = pythonProcess(7, { uid: 1000 });
+  const refused = (gid: number): Observation => ({
+    type: 'enter-failed',
+    generation: 1,
+    rung: 'exec',
+    error: { ...agentError('denied'), facts: { uid: 1000, gid, agentUid: 0, needs: 'uid' } },
+  });
+  const unstarted = (rung: Rung, code: string): Observation => ({
+    type: 'enter-failed',
+    generation: 1,
+    rung,
+    error: startFailure(rung, new DebugwandError({ code, message: `${rung}: ${code}`, fix: 'its own fix' })),
+  });
+  const asWorker: readonly Observation[] = [
+    ...WATCHED,
+    { type: 'processes', processes: [foreign], changed: true },
+    refused(0),
+    { type: 'entered', generation: 1, rung: 'exec-as-worker', result: ENTERED },
+    { type: 'session-up', generation: 1 },
+  ];
+  const successor = pythonProcess(8, { uid: 1000 });
+  const reloaded: readonly Observation[] = [
+    { type: 'exited', exit: { pid: 7, startTime: 700 } },
+    { type: 'session-down' },
+    { type: 'processes', processes: [successor], changed: true },
+  ];
+
+  it('knows the group of the worker over reloads, and whatever else fails there', () => {
+    const state = after([...asWorker, ...reloaded]);
+    expect(decide(state).actions).toMatchObject([{ type: 'enter', rung: 'exec-as-worker' }]);
+    const failures = (now: TargetState) => [...now.provenSkips, ...(now.worker?.failedRungs ?? [])];
+    expect(workerUser(successor, failures(state))).toBe('1000:0');
+    const later = after(
+      [
+        ...Array.from({ length: 20 }, (): Observation => ({
+          type: 'enter-failed',
+          generation: 2,
+          rung: 'exec-as-worker',
+          error: agentError('failed'),
+        })),
+        { type: 'entered', generation: 2, rung: 'exec-as-worker', result: ENTERED },
+        ...reloaded.slice(1),
+        { type: 'processes', processes: [pythonProcess(9, { uid: 1000 })], changed: true },
+      ],
+      state,
+    );
+    expect(workerUser(successor, failures(later))).toBe('1000:0');
+    expect(later.provenSkips).toMatchObject([{ rung: 'exec', error: { code: 'denied' } }]);
+  });
+
+  it.each([
+    ['no failure yet', [], '1000:1000'],
+    ['another user was refused', [{ uid: 5, gid: 6 }], '1000:1000'],
+    ['the group is not to be known', [{ uid: 1000, gid: -1 }], '1000:1000'],
+    ['refused', [{ uid: 1000, gid: 998 }], '1000:998'],
+    ['refused, then failed', [{ uid: 1000, gid: 998 }, {}], '1000:998'],
+  ] as const)('as whom: %s', (_name, facts, user) => {
+    const failed = facts.map((one) => ({
+      rung: 'exec' as const,
+      why: '',
+      error: { ...agentError('denied'), facts: one },
+    }));
+    expect(workerUser(foreign, failed)).toBe(user);
+  });
+
+  it.each([
+    ['exec-as-worker', 'exec-denied', 'helper-container'],
+    ['exec-as-worker', 'agent-handshake', 'helper-container'],
+    ['exec-as-worker', 'python-not-found', 'helper-container'],
+    ['helper-container', 'python-not-found', 'exec-as-worker'],
+  ] as const)('goes on when no agent can be started: %s, %s', (rung, code, next) => {
+    const seen: readonly Observation[] = [
+      ...WATCHED,
+      { type: 'processes', processes: [foreign], changed: true },
+      refused(0),
+    ];
+    expect(decide(after([...seen, unstarted(rung, code)])).actions).toMatchObject([{ type: 'enter', rung: next }]);
+  });
+
+  it.each(['replica-gone', 'agent-lost', 'docker-unreachable', 'replica-paused', 'exec-failed'])(
+    'stays where it is when it is not the rung: %s',
+    (code) => {
+      const state = after([...SEEN, refused(0), unstarted('helper-container', code)]);
+      const decision = decide(state);
+      expect(decision).toMatchObject({ phase: 'waiting', error: null });
+      expect(decide(state, decision.wakeAt ?? 0).actions).toMatchObject([{ type: 'enter', rung: 'helper-container' }]);
+    },
+  );
+
+  it('ends for good, with the words of the last that could not be started', () => {
+    const decision = decide(after([...SEEN, refused(0), unstarted('helper-container', 'helper-denied')]));
+    expect(decision).toMatchObject({
+      phase: 'blocked',
+      wakeAt: null,
+      error: { code: 'helper-denied', fix: 'its own fix', permanent: true },
+    });
+  });
+
+  it.each([
+    ['another container', { ...REPLICA, id: 'c2' }, 'exec'],
+    ['the same one, started again', { ...REPLICA, startedAt: 't2' }, 'exec-as-worker'],
+  ] as const)('in %s', (_name, replica, rung) => {
+    const state = after([
+      ...asWorker,
+      { type: 'following', replica: null },
+      { type: 'session-down' },
+      { type: 'snapshot', snapshot: { replicas: [replica], waitingFor: null, error: null } },
+      { type: 'following', replica },
+      ...WATCHED.slice(2),
+      { type: 'processes', processes: [successor], changed: true },
+    ]);
+    expect(decide(state).actions).toMatchObject([{ type: 'enter', rung }]);
+    expect(state.provenSkips).toHaveLength(rung === 'exec' ? 0 : 1);
+  });
+});
+
+describe('what is retried', () => {
+  it('comes ever more slowly also when the worker is said to be gone and stays on the list', () => {
+    let state = after(SEEN);
+    const pauses: number[] = [];
+    for (let attempt = 0; attempt < 12; attempt += 1) {
+      state = after(
+        [
+          { type: 'entering', generation: 1, rung: 'exec' },
+          { type: 'enter-failed', generation: 1, rung: 'exec', error: agentError('gone') },
+        ],
+        state,
+      );
+      pauses.push((decide(state).wakeAt ?? 0) - NOW);
+    }
+    expect(pauses[0]).toBe(20);
+    expect(pauses).toEqual(pauses.toSorted((a, b) => a - b));
+    expect(pauses.at(-1)).toBe(10_000);
+  });
+});
+
 describe('a lost connection to debugpy', () => {
+  it('is a new one after a healthy time', () => {
+    const lose = (state: TargetState, now: number): TargetState =>
+      after(
+        [
+          { type: 'session-lost', generation: 1, why: 'reset' },
+          { type: 'entering', generation: 1, rung: 'exec' },
+          { type: 'entered', generation: 1, rung: 'exec', result: ENTERED },
+        ],
+        state,
+        now,
+      );
+    const often = lose(lose(after(ATTACHED), NOW), NOW);
+    expect(often.worker?.lost).toBe(2);
+    expect(lose(often, NOW + 60_000).worker?.lost).toBe(1);
+  });
+
   it('ends the session, then enters the same worker again, ever more slowly', () => {
     const lost = after([...ATTACHED, { type: 'session-lost', generation: 1, why: 'reset' }]);
     const decision = decide(lost);
@@ -267,6 +423,34 @@ describe('the figures of a re-attach', () => {
       { type: 'entered', generation: 2, rung: 'exec', result: ENTERED },
     ]);
     expect(state.reattach.history).toMatchObject([{ reason: 'crash' }]);
+  });
+
+  it.each([
+    ['asked for', [{ type: 'reenter' }]],
+    [
+      'after the agent was lost',
+      [
+        { type: 'agent-lost', error: new DebugwandError({ code: 'agent-lost', message: 'cut', fix: '' }) },
+        { type: 'session-down' },
+        ...WATCHED.slice(2),
+        { type: 'processes', processes: [pythonProcess(8, { ageMs: 86_400_000 })], changed: true },
+      ],
+    ],
+  ] as const)('do not count an entry into the same worker, %s', (_name, observations) => {
+    const counted = after(reload);
+    expect(counted.reattach.count).toBe(1);
+    const again = after([...observations, { type: 'entered', generation: 3, rung: 'exec', result: ENTERED }], counted);
+    expect(again.worker).toMatchObject({ generation: 3, cause: null, entry: { state: 'entered' } });
+    expect(again.reattach.count).toBe(1);
+  });
+
+  it('count a worker that was entered again before it could be counted', () => {
+    const state = after([
+      ...reload.slice(0, -1),
+      { type: 'reenter' },
+      { type: 'entered', generation: 3, rung: 'exec', result: ENTERED },
+    ]);
+    expect(state.reattach.history).toMatchObject([{ reason: 'restart' }]);
   });
 
   it('do not count the first attach', () => {
