@@ -2,10 +2,11 @@
 import { DebugwandError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { AgentFailure, type AgentClient } from '../agent/client.ts';
+import { reasonOf } from '../agent/failure.ts';
 import type { Hello, ProcessesEvent, RunResult } from '../agent/protocol.ts';
 import { classify } from '../core/classify.ts';
-import { explainEntry, rungAfter } from '../core/ladder.ts';
-import type { FailedRung } from '../core/entry-state.ts';
+import { explainEntry, rungAfter, startFailure, workerUser } from '../core/ladder.ts';
+import type { EntryFailure, FailedRung } from '../core/entry-state.ts';
 import type { Classification, ClassifiedProcess, Replica, Rung, TargetConfig } from '../core/types.ts';
 import { createTarget, missingContainer } from '../targets/index.ts';
 import type { Target } from '../targets/target.ts';
@@ -42,19 +43,23 @@ export async function look(config: TargetConfig, log: Log, root: string, signal:
   try {
     const replica = await firstRunning(config, target, signal);
     const abort = new AbortController();
+    const first = Promise.withResolvers<ProcessesEvent>();
     const pool = new ReplicaAgents(
       target,
       replica,
       {
-        onEvent: () => undefined,
-        onLost: () => undefined,
+        // From the start: the first list mostly comes with the answer to `watch`.
+        onEvent: (event) => {
+          if (event.event === 'processes') first.resolve(event);
+        },
+        onLost: first.reject,
         onProgress: (text) => {
           log.info(text);
         },
       },
       AbortSignal.any([signal, abort.signal]),
     );
-    const { base, processes } = await watchOnce(pool, target);
+    const { base, processes } = await watchOnce(pool, first, signal);
     const classification = classify(processes.processes, config.process, null);
     return {
       replica,
@@ -68,6 +73,8 @@ export async function look(config: TargetConfig, log: Log, root: string, signal:
     };
   } catch (error) {
     await target.close();
+    // Who aborts knows why.
+    signal.throwIfAborted();
     throw target.explain(error);
   }
 }
@@ -95,22 +102,22 @@ async function firstRunning(config: TargetConfig, target: Target, signal: AbortS
 
 async function watchOnce(
   pool: ReplicaAgents,
-  target: Target,
+  first: PromiseWithResolvers<ProcessesEvent>,
+  signal: AbortSignal,
 ): Promise<{ base: AgentClient; processes: ProcessesEvent }> {
+  const abort = (): void => {
+    first.reject(reasonOf(signal));
+  };
+  first.promise.catch(() => undefined);
+  signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
   try {
-    const base = await pool.watch();
-    const processes = await new Promise<ProcessesEvent>((resolve, reject) => {
-      base.onEvent((event) => {
-        if (event.event === 'processes') resolve(event);
-      });
-      void base.closed.then(({ why }) => {
-        reject(new Error(why));
-      });
-    });
-    return { base, processes };
+    return { base: await pool.watch(), processes: await first.promise };
   } catch (error) {
     await pool.close();
-    throw target.explain(error);
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 
@@ -121,42 +128,54 @@ interface RunContext {
   readonly hello: Hello;
 }
 
+/** Climbs the ladder until the script has run. */
 async function run(
-  { config, target, pool, hello }: RunContext,
+  context: RunContext,
   process: ClassifiedProcess,
   script: Script,
   signal: AbortSignal,
 ): Promise<RunResult> {
+  const { config, target, hello } = context;
+  const facts = { process, agentUid: hello.uid, helperAvailable: target.execHelper !== null, source: config.source };
   const failed: FailedRung[] = [];
-  const helperAvailable = target.execHelper !== null;
-  let rung: Rung | null = 'exec';
-  let id = 0;
-  while (rung !== null) {
-    const gid = failed.at(-1)?.error.facts?.['gid'] ?? process.uid;
-    const agent = await pool.forRung(rung, `${String(process.uid)}:${String(gid)}`);
-    id += 1;
-    const mine = id;
-    const off = agent.onEvent((event) => {
-      if (event.event === 'output' && event.run === mine) script.onOutput(event.stream, event.text);
-    });
-    const { source, filename, args, timeoutMs } = script;
-    const { pid, startTime, execId } = process;
-    try {
-      return await agent.request(
-        'run',
-        { run: mine, pid, startTime, execId, source, filename, args, timeoutMs },
-        signal,
-      );
-    } catch (error) {
-      // Who aborts knows why.
-      signal.throwIfAborted();
-      if (!(error instanceof AgentFailure)) throw target.explain(error);
-      failed.push({ rung, why: error.message, error: error.failure });
-      rung = rungAfter({ process, agentUid: hello.uid, helperAvailable }, failed);
-      if (rung === null) throw explainEntry(error.failure, process, { source: config.source, helperAvailable });
-    } finally {
-      off();
-    }
+  for (let rung: Rung | null = 'exec'; ;) {
+    const outcome = await runBy(context, rung, workerUser(process, failed), process, script, signal);
+    if ('exit' in outcome) return outcome;
+    failed.push({ rung, why: outcome.message, error: outcome });
+    rung = rungAfter(facts, failed);
+    if (rung === null) throw explainEntry(outcome, process, facts);
   }
-  throw new Error('unreachable: the ladder starts with a rung');
+}
+
+async function runBy(
+  { target, pool }: RunContext,
+  rung: Rung,
+  user: string,
+  { pid, startTime, execId }: ClassifiedProcess,
+  { source, filename, args, timeoutMs, onOutput }: Script,
+  signal: AbortSignal,
+): Promise<RunResult | EntryFailure> {
+  let agent: AgentClient;
+  try {
+    agent = await pool.forRung(rung, user);
+  } catch (error) {
+    signal.throwIfAborted();
+    return startFailure(rung, target.explain(error));
+  }
+  // One at a time in a look, and each rung has an agent of its own.
+  const label = 1;
+  const off = agent.onEvent((event) => {
+    if (event.event === 'output' && event.run === label) onOutput(event.stream, event.text);
+  });
+  try {
+    const params = { run: label, pid, startTime, execId, source, filename, args, timeoutMs };
+    return await agent.request('run', params, signal);
+  } catch (error) {
+    // Who aborts knows why.
+    signal.throwIfAborted();
+    if (error instanceof AgentFailure) return error.failure;
+    throw target.explain(error);
+  } finally {
+    off();
+  }
 }
