@@ -149,6 +149,8 @@ class Agent:
             self._loop.fail(ident, error_of(error))
 
     def _watch(self, ident: object, params: Json) -> None:
+        import re
+
         from _debugwand_watch import Watcher
 
         scope, stats_ms = params.get("scope"), number(params, "statsMs")
@@ -156,7 +158,7 @@ class Agent:
             raise BadRequestError("watch wants a scope")
         try:
             watcher = Watcher(cast(Json, scope), stats_ms / 1000)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, re.error) as error:
             raise BadRequestError("this scope cannot be watched: %s" % error) from None
         if self._watcher is not None:
             for descriptor in self._watched:

@@ -12,6 +12,7 @@ from _debugwand_adapter import endpoint_of_adapter
 from _debugwand_connections import Connections, global_py_db, lay_ghosts, pydevd_module, threads, until
 from _debugwand_exits import forget_in_child, leave_as_usual, leave_fast, shut
 from _debugwand_footprints import Footprints, stop_monitoring, unwrap_streams
+from _debugwand_foreign import keep_out
 from _debugwand_load import RefusedError, forget_finders, load
 from _debugwand_stepping import mend
 
@@ -98,6 +99,9 @@ class Debugger:
         mended = mend()
         if mended is not None:
             self._undo.append(mended)
+        kept_out = keep_out()
+        if kept_out is not None:
+            self._undo.append(kept_out)
         self._connections = Connections(py_db)
         leave_fast(py_db)
         self._undo.append(_answer_for_listen(py_db._server_socket_name))

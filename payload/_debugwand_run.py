@@ -89,7 +89,9 @@ def main(sock: "Any", options: "Dict[str, Any]") -> None:
     streams.stdout, streams.stderr = split
     source, filename = options["source"], options["filename"]
     done = threading.Event()
-    watcher: Any = threading.Thread(target=_stop_when_left, args=(sock, ident, done), name="debugwand-inject-watch", daemon=True)
+    watcher: Any = threading.Thread(
+        target=_stop_when_left, args=(sock, ident, done), name="debugwand-inject-watch", daemon=True
+    )
     watcher.pydev_do_not_trace = watcher.is_pydev_daemon_thread = True
     watcher.start()
     # Tracebacks show the script's lines though its file is on the developer's machine.

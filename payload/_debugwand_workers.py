@@ -7,7 +7,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple, cast
 
 from _debugwand_enter import Request
 from _debugwand_files import Files
-from _debugwand_loop import READ, BadRequestError, Json, Loop, Wanted, number, text
+from _debugwand_loop import READ, BadRequestError, Json, Loop, Wanted, error_of, number, text
 from _debugwand_memory import EntryError
 from _debugwand_procfs import TICKS_PER_SECOND, boot_seconds, read_stat
 from _debugwand_session import Session, enter, run
@@ -22,6 +22,21 @@ _UNSENT_BYTES = 1 << 22
 _PF_EXITING = 4  # include/linux/sched.h
 
 
+class Attempt(threading.Event):
+    """One `enter` under way. Set when it is not wanted any more, and seen as set when the agent leaves."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        super().__init__()
+        self._stopping = stopping
+
+    @property
+    def unwanted(self) -> bool:
+        return super().is_set()
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._stopping.is_set()
+
+
 class Workers:
     """`sources`: the modules of the payload by name, for those that go on into workers."""
 
@@ -31,7 +46,9 @@ class Workers:
         self._files = files
         self._stopping = stopping
         self._sessions: Dict[Key, Session] = {}
-        self._entering: Set[Key] = set()
+        self._entering: Dict[Key, Attempt] = {}
+        # `enter` requests for a worker whose former attempt, or release, has not ended yet: the latest of each.
+        self._next: Dict[Key, Tuple[object, Json]] = {}
 
     def __len__(self) -> int:
         return len(self._sessions) + len(self._entering)
@@ -65,28 +82,62 @@ class Workers:
         if known is not None and known.released is None:
             self._loop.reply(ident, known.result)
             return
-        if key in self._entering:
-            raise BadRequestError("process %d is being entered already" % request.pid)
+        attempt = self._entering.get(key)
+        if attempt is not None or known is not None:
+            if attempt is not None:
+                attempt.set()  # the latest request counts: this one may be meant for another wait, or to hold
+            self._forgo(key)
+            self._next[key] = (ident, params)
+            return
+        self._enter(ident, request, debugpy, at_start)
+
+    def _enter(self, ident: object, request: Request, debugpy: str, at_start: bool) -> None:
+        key = (request.pid, request.start_time)
         avoid = self.debug_ports()
-        self._entering.add(key)
+        attempt = self._entering[key] = Attempt(self._stopping)
+
+        def failed() -> None:
+            del self._entering[key]
+            self._go_on(key)
 
         def work() -> Callable[[], None]:
             try:
                 path = self._files.path_for(request.pid, debugpy)
                 options: Json = {"debugpy": path, "holdAtStart": at_start, "holdMs": int(request.hold * 1000)}
-                session = enter(request, options, self._sources, avoid, self._stopping)
+                session = enter(request, options, self._sources, avoid, attempt)
             except BaseException:
-                self._loop.post(lambda: self._entering.discard(key))
+                self._loop.post(failed)
                 raise
 
             def done() -> None:
-                self._entering.discard(key)
+                del self._entering[key]
                 self._sessions[key] = session
-                self._loop.reply(ident, session.result)
+                if not attempt.unwanted:
+                    self._loop.reply(ident, session.result)
+                else:
+                    self._loop.fail(ident, _UNWANTED)
+                    if key not in self._next:
+                        self._ask_release(session, ignore)
+                self._go_on(key)
 
             return done
 
         self._loop.thread(ident, work)
+
+    def _go_on(self, key: Key) -> None:
+        """The way to a worker is free: for whoever waits for it."""
+        if key not in self._next:
+            return
+        ident, params = self._next.pop(key)
+        try:
+            self.enter(ident, params)
+        except Exception as error:
+            self._loop.fail(ident, error_of(error))
+
+    def _forgo(self, key: Key) -> None:
+        waiting = self._next.pop(key, None)
+        if waiting is not None:
+            self._loop.fail(waiting[0], _UNWANTED)
 
     def run(self, ident: object, params: Json) -> None:
         request = _request(params, 0.0, False)
@@ -126,6 +177,13 @@ class Workers:
             else:
                 self._loop.fail(ident, {"code": "failed", "message": why})
 
+        key = (number(params, "pid"), number(params, "startTime"))
+        self._forgo(key)
+        attempt = self._entering.get(key)
+        if attempt is not None:
+            attempt.set()
+            self._loop.reply(ident, {})
+            return
         self._ask_release(self._session(params), released)
 
     def release_all(self) -> None:
@@ -150,6 +208,15 @@ class Workers:
 
     def _ask_release(self, session: Session, released: Callable[[Optional[str]], None]) -> None:
         """`released` is called once, with None or with why not."""
+        before = session.released
+        if before is not None:
+
+            def both(why: Optional[str]) -> None:
+                before(why)
+                released(why)
+
+            session.released = both
+            return
         session.released = released
         session.deadline = time.monotonic() + _RELEASE_SECONDS
         try:
@@ -167,6 +234,10 @@ class Workers:
             session.released(None)
         else:
             self._loop.send({"event": "left", "pid": session.pid, "startTime": session.start_time, "why": why})
+        self._go_on((session.pid, session.start_time))
+
+
+_UNWANTED: Json = {"code": "gone", "message": "it is not wanted any more"}
 
 
 def ignore(_why: Optional[str]) -> None:

@@ -194,7 +194,7 @@ function valueAt(value: unknown, path: Path): unknown {
 
 function isRegularExpression(source: string): boolean {
   try {
-    return new RegExp(source).source !== '';
+    return new RegExp(source, 'u').source !== '';
   } catch {
     return false;
   }

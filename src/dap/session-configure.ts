@@ -188,7 +188,7 @@ export function goLive(core: Core): void {
   );
   for (const [threadId] of threads) core.tell('thread', { reason: 'started', threadId });
   endWaiting(core);
-  const seconds = Math.max(0, core.now - upstream.worker.seenAt) / 1000;
+  const seconds = Math.max(0, core.now - Math.max(upstream.worker.seenAt, editor.attachedAt)) / 1000;
   core.console(`attached to ${upstream.worker.name} (${seconds.toFixed(2)} s)`);
   if (upstream.dropped > 0) core.console(`debugwand: ${String(upstream.dropped)} output messages were dropped`);
   const held = upstream.held;

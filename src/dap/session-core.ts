@@ -17,6 +17,8 @@ export interface Editor {
   readonly hearsContinued: boolean;
   readonly hasProgress: boolean;
   attachKey: number | null;
+  /** When it attached: what was ready before did not take it any time. */
+  attachedAt: number;
   attachArguments: JsonObject;
   /** Requests without a response yet, by a number of ours: an editor may use a `seq` twice. */
   readonly open: Map<number, { readonly seq: number; readonly command: string }>;
@@ -133,6 +135,7 @@ export class Core {
       hearsContinued: id !== 'visualstudio' && id !== 'vsformac',
       hasProgress: initialize['supportsProgressReporting'] === true,
       attachKey: null,
+      attachedAt: 0,
       attachArguments: {},
       open: new Map(),
       held: [],

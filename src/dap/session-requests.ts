@@ -88,6 +88,7 @@ function attach(core: Core, editor: Editor, key: number, args: JsonObject): void
   const refusal = editor.attachKey === null ? refuseAttach(args) : 'this session is attached already';
   if (refusal !== null) return core.fail(key, refusal);
   editor.attachKey = key;
+  editor.attachedAt = core.now;
   editor.attachArguments = args;
   editor.phase = 'configuring';
   core.announce({ type: 'editor', connected: true, client: editor.client });

@@ -74,6 +74,30 @@ describe.each(['3.14', '3.15'] as const)('inside a worker on Python %s', (versio
     expect(stage.stderr).toBe('');
   });
 
+  test('imports no part of Django into an app that has none of it', async () => {
+    await using stage = await WorkerStage.start(interpreter);
+    await stage.exec(`
+import importlib.abc, importlib.machinery
+class Installed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    "Django as far as an import can tell."
+    def find_spec(self, name, path=None, target=None):
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "django" else None
+    def exec_module(self, module): pass
+sys.meta_path.append(Installed())`);
+    const dap = await attach(stage, (await listening(await stage.ring({ debugpy: folder.path }))).port);
+    const threadId = await stopAtWork(stage, dap, 5);
+    const { stackFrames } = await dap.request<{ stackFrames: { id: number }[] }>('stackTrace', { threadId });
+    const frameId = stackFrames[0]?.id;
+    const { scopes } = await dap.request<{ scopes: { variablesReference: number }[] }>('scopes', { frameId });
+    const { variables } = await dap.request<{ variables: { name: string }[] }>('variables', {
+      variablesReference: scopes[0]?.variablesReference,
+    });
+    expect(variables.map(({ name }) => name)).toContain('number');
+    const expression = '[name for name in __import__("sys").modules if name.startswith("django.")]';
+    expect(await dap.request('evaluate', { expression, frameId })).toMatchObject({ result: '[]' });
+    dap.destroy();
+  });
+
   test('a step of the main thread does not sit out the 200 ms of pydevd', async () => {
     await using stage = await WorkerStage.start(interpreter);
     // pydevd wakes one thread of all it knows: with many, hardly ever the right one.

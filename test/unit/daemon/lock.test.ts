@@ -43,6 +43,6 @@ test('of many that start over a stale lock exactly one wins', async () => {
   expect(said.filter((text) => text === 'taken\n')).toHaveLength(1);
   expect(said.filter((text) => text.includes('already running'))).toHaveLength(7);
   for (const { stdin } of starters) stdin.end();
-  await Promise.all(starters.map((starter) => (starter.exitCode === null ? once(starter, 'exit') : null)));
+  await Promise.all(starters.filter(({ exitCode }) => exitCode === null).map((starter) => once(starter, 'exit')));
   expect(readdirSync(place.path)).toEqual([]);
 }, 30_000);

@@ -169,7 +169,7 @@ describe('C. a worker is there', () => {
       'process',
       'thread started 2',
       'thread started 1',
-      'output: attached to worker 1 (0.14 s)',
+      'output: attached to worker 1 (0.00 s)',
       'stopped 1',
       'output: early',
     ]);
@@ -886,7 +886,7 @@ describe('leaving', () => {
       'process',
       'thread started 4',
       'thread started 3',
-      'output: attached to worker 1 (0.14 s)',
+      'output: attached to worker 1 (0.00 s)',
     ]);
     expect(stage.lines.filter((line) => line === 'attach ok')).toHaveLength(2);
   });
