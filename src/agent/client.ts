@@ -122,7 +122,7 @@ export class AgentClient {
 
   /**
    * @throws AgentFailure when the agent says no, DebugwandError `agent-lost` when it is gone, the signal's reason when that
-   * aborts: what an aborted `enter` still reaches is released again.
+   * aborts: the agent turns back from an aborted `enter`, or releases what it reached.
    */
   request<M extends keyof Methods>(
     method: M,
@@ -136,8 +136,12 @@ export class AgentClient {
     }
     const id = ++this.#lastId;
     const abort = (): void => {
-      this.#pending.set(id, this.#leftover(method, params));
+      // Nobody waits for the answer any more.
+      this.#pending.set(id, { method, settle: () => undefined, fail: () => undefined });
       reject(reasonOf(signal));
+      if (method !== 'enter' || !('pid' in params) || !('startTime' in params)) return;
+      const { pid, startTime } = params;
+      this.request('release', { pid, startTime }, new AbortController().signal).catch(() => undefined);
     };
     signal.addEventListener('abort', abort, { once: true });
     this.#pending.set(id, {
@@ -274,19 +278,6 @@ export class AgentClient {
     });
     this.#channels.set(number, channel);
     return channel;
-  }
-
-  /** What becomes of an answer that nobody waits for any more. */
-  #leftover<M extends keyof Methods>(method: M, params: Methods[M]['params']): Pending {
-    return {
-      method,
-      settle: () => {
-        if (method !== 'enter' || !('pid' in params) || !('startTime' in params)) return;
-        const { pid, startTime } = params;
-        this.request('release', { pid, startTime }, new AbortController().signal).catch(() => undefined);
-      },
-      fail: () => undefined,
-    };
   }
 
   #send(channel: number, bytes: Uint8Array, done: () => void): void {

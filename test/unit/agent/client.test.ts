@@ -140,7 +140,7 @@ describe('request', () => {
     await expect(answer).rejects.toMatchObject({ code: 'internal' });
   });
 
-  test('an aborted enter is released when it succeeds after all', async () => {
+  test('an aborted enter is taken back at once, and once', async () => {
     const script = new Script();
     const agent = await start(script);
     const abort = new AbortController();
@@ -149,8 +149,12 @@ describe('request', () => {
     const { id } = await script.asked('enter');
     abort.abort();
     await expect(entering).rejects.toMatchObject({ name: 'AbortError' });
-    script.say({ id, result: {} });
     expect((await script.asked('release')).params).toEqual({ pid: 5, startTime: 6 });
+    script.say({ id, result: {} });
+    const ping = agent.request('ping', {}, forever);
+    script.say({ id: (await script.asked('ping')).id, result: {} });
+    await ping;
+    expect(script.received.map(({ method }) => method)).toEqual(['enter', 'release', 'ping']);
   });
 });
 
