@@ -27,7 +27,7 @@ export interface TargetState {
   readonly processesAt: number;
   readonly classification: Classification | null;
   readonly worker: WorkerState | null;
-  /** The last worker that was followed: what `cause` is derived from. */
+  /** The last worker that was entered: what `cause` is derived from. */
   readonly previous: {
     readonly classification: Classification;
     readonly replica: Replica;
@@ -120,7 +120,8 @@ export function observe(
       const processes = state.processes.filter((p) => !sameProcess(p, exit));
       // The tree's next event brings its successor; only the end itself is news now.
       const ended = state.worker !== null && sameProcess(state.worker.process, exit);
-      return ended ? { ...state, processes, worker: null, lastExit: exit } : { ...state, processes };
+      const lastExit = state.previous !== null && sameProcess(state.previous.worker, exit) ? exit : state.lastExit;
+      return { ...state, processes, lastExit, worker: ended ? null : state.worker };
     }
     case 'config':
       return withTree(state, state.processes, config, now);
@@ -154,7 +155,13 @@ export function observe(
       }));
       if (next === state || next.worker === null) return state;
       const provenSkips = skippedRungs([...state.provenSkips, ...next.worker.failedRungs], seen.rung);
-      const proven: TargetState = { ...next, provenRung: seen.rung, provenSkips };
+      // What was chosen for a moment and never entered (a process just before its exec) is no predecessor of anything.
+      const { classification, replica, worker } = next;
+      const previous =
+        classification === null || replica === null
+          ? state.previous
+          : { classification, replica, worker: worker.process };
+      const proven: TargetState = { ...next, previous, provenRung: seen.rung, provenSkips };
       // With an editor the figure ends at `verified`; without one, here.
       return state.editor.connected ? proven : recordReattach(proven, seen.generation, now);
     }
@@ -235,7 +242,6 @@ function withTree(
 /** A new generation: also the same process after an exec, or on request. */
 function follow(state: TargetState, process: ProcessInfo, now: number): TargetState {
   const generation = state.generation + 1;
-  const { classification, replica } = state;
   const worker: WorkerState = {
     process,
     generation,
@@ -252,8 +258,6 @@ function follow(state: TargetState, process: ProcessInfo, now: number): TargetSt
     ...state,
     generation,
     worker,
-    previous:
-      classification === null || replica === null ? state.previous : { classification, replica, worker: process },
   };
 }
 

@@ -414,6 +414,21 @@ describe('the figures of a re-attach', () => {
     expect(state.reattach.history).toMatchObject([{ ms: 130, seenMs: 100, at: NOW + 100 }]);
   });
 
+  it('name a rollout also when another process was chosen for a moment', () => {
+    const elsewhere = { ...REPLICA, id: 'c2', startedAt: 't2' };
+    const state = after([
+      ...ATTACHED,
+      { type: 'following', replica: elsewhere },
+      { type: 'session-down' },
+      { type: 'agent-ready', hello: HELLO },
+      { type: 'processes', processes: [pythonProcess(14)], changed: true },
+      { type: 'exited', exit: { pid: 14, startTime: 1400 } },
+      { type: 'processes', processes: [pythonProcess(15)], changed: true },
+      { type: 'entered', generation: 3, rung: 'exec', result: ENTERED },
+    ]);
+    expect(state.reattach.history).toMatchObject([{ reason: 'rollout' }]);
+  });
+
   it('name a crash by the signal that the kernel tells', () => {
     const state = after([
       ...ATTACHED,
