@@ -1,6 +1,6 @@
 // Owns `wand inject`: runs any Python script inside a worker and brings back what it printed and how it ended.
 import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { look, type Look } from '../daemon/one-shot.ts';
 import type { ClassifiedProcess, TargetConfig } from '../core/types.ts';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
@@ -80,10 +80,17 @@ function readScript(path: string): string {
   } catch (error) {
     throw new DebugwandError({
       code: 'script-unreadable',
-      message: `${basename(path)} cannot be read: ${messageOf(error)}`,
+      message: `the script ${path} cannot be read: ${whyUnreadable(error)}`,
       fix: 'name a file of Python source, or - for standard input',
     });
   }
+}
+
+function whyUnreadable(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'you may not read it';
+  return code === 'EISDIR' ? 'it is a folder' : messageOf(error);
 }
 
 function choose({ classification, replica }: Look, pid: number | undefined): ClassifiedProcess {

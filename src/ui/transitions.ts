@@ -55,7 +55,11 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
     found.push(line('info', 'reattach', name, text, { ms, seenMs, reason, pid: target.worker?.pid ?? null }));
   }
   if (target.error !== null && target.error.message !== was.error?.message) found.push(errorLine(target));
-  else if (!isBack && isNews(was, target)) found.push(line('info', 'phase', name, sentence(target), { phase }));
+  else if (!isBack && isNews(was, target)) {
+    // With an editor there, the line of the re-attach is about to say it, with its time.
+    const level = phase === 'attached' && editor.connected && was.editor.connected ? 'debug' : 'info';
+    found.push(line(level, 'phase', name, sentence(target), { phase }));
+  }
   if (editor.connected !== was.editor.connected) {
     const client = editor.client ?? was.editor.client ?? 'an editor';
     const text = editor.connected ? `${client} attached` : `${client} left`;
@@ -77,7 +81,7 @@ function isNews(was: TargetReport, target: TargetReport): boolean {
 }
 
 function sentence(target: TargetReport): string {
-  return `${target.phase}: ${target.message}`;
+  return target.message.startsWith(target.phase) ? target.message : `${target.phase}: ${target.message}`;
 }
 
 function errorLine(target: TargetReport): Transition {

@@ -34,7 +34,7 @@ const cases: readonly (readonly [
     'entering',
     waiting,
     { ...waiting, phase: 'entering', message: 'entering worker 44' },
-    ['info entering: entering worker 44'],
+    ['info entering worker 44'],
   ],
   [
     'an error',
