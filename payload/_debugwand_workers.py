@@ -198,7 +198,8 @@ class Workers:
         if any(line.get("event") == "released" for line in lines):
             self._drop(session, "it was released from inside")
         elif session.lines.ended:
-            self._drop(session, "debugwand's part in the worker ended" if _alive(session) else "the worker ended")
+            ended = not _alive(session)
+            self._drop(session, "the worker ended" if ended else "debugwand's part in the worker ended", ended)
 
     def _session(self, params: Json) -> Session:
         session = self._sessions.get((number(params, "pid"), number(params, "startTime")))
@@ -224,7 +225,7 @@ class Workers:
         except OSError:
             self._drop(session, "the worker is gone")
 
-    def _drop(self, session: Session, why: str) -> None:
+    def _drop(self, session: Session, why: str, ended: bool = False) -> None:
         """Released or gone: either way the worker is free."""
         if self._sessions.pop((session.pid, session.start_time), None) is None:
             return
@@ -233,7 +234,8 @@ class Workers:
         if session.released is not None:
             session.released(None)
         else:
-            self._loop.send({"event": "left", "pid": session.pid, "startTime": session.start_time, "why": why})
+            event = {"event": "left", "pid": session.pid, "startTime": session.start_time, "why": why}
+            self._loop.send({**event, "ended": True} if ended else event)
         self._go_on((session.pid, session.start_time))
 
 

@@ -67,8 +67,10 @@ function parseEvent(value: Fields): AgentEvent | null {
       return { event: 'exited', pid, startTime, ...(isNumber(signal) ? { signal } : {}) };
     }
     case 'left': {
-      const { pid, startTime, why } = value;
-      return isNumber(pid) && isNumber(startTime) && isString(why) ? { event: 'left', pid, startTime, why } : null;
+      const { pid, startTime, why, ended } = value;
+      if (!isNumber(pid) || !isNumber(startTime) || !isString(why)) return null;
+      if (ended !== undefined && typeof ended !== 'boolean') return null;
+      return { event: 'left', pid, startTime, why, ...(ended === undefined ? {} : { ended }) };
     }
     case 'output': {
       const { run, stream, text } = value;

@@ -45,6 +45,8 @@ export interface LeftEvent {
   readonly pid: number;
   readonly startTime: number;
   readonly why: string;
+  /** Because the process itself ended: its `exited` comes too. */
+  readonly ended?: boolean;
 }
 
 /** Output of a script that `run` started. */

@@ -3,18 +3,20 @@
 import { asDebugwandError, messageOf, type DebugwandError } from '../lib/errors.ts';
 import { pause } from '../lib/time.ts';
 import type { Log } from '../lib/log.ts';
-import { AgentFailure, type AgentClient } from '../agent/client.ts';
 import type { AgentEvent } from '../agent/protocol.ts';
 import type { PathMapping, ProcessInfo, Replica, Rung, TargetConfig } from '../core/types.ts';
 import type { TargetReport } from '../core/status.ts';
 import { inferPathMappings } from '../core/path-mappings.ts';
 import { plan, type Action, type Plan } from '../core/plan.ts';
 import { targetReport } from '../core/report.ts';
-import { isAsleep, type EntryFailure, type WorkerState } from '../core/entry-state.ts';
+import type { WorkerState } from '../core/entry-state.ts';
+import { workerUser } from '../core/ladder.ts';
+import { sessionEnd } from '../core/session-end.ts';
 import type { Observation } from '../core/observation.ts';
-import { INITIAL_STATE, observe, sameProcess, type TargetState } from '../core/state.ts';
+import { INITIAL_STATE, observe, type TargetState } from '../core/state.ts';
 import { EditorPort, type EditorPortEvent } from '../dap/editor-port.ts';
 import type { Target } from '../targets/target.ts';
+import { Entries } from './entries.ts';
 import { ReplicaAgents } from './replica-agents.ts';
 
 export interface RunnerContext {
@@ -24,10 +26,6 @@ export interface RunnerContext {
   readonly onChange: () => void;
 }
 
-/** How long the agent goes on knocking at a worker before it reports `asleep`, ms; and once it has, how long it stays
- * armed before the next report. */
-const ENTER_TIMEOUT_MS = 3_000;
-const ASLEEP_TIMEOUT_MS = 600_000;
 /** A plan that asks for more than this many rounds at once is a bug, not work. */
 const MAX_ROUNDS = 50;
 /** After a fault of our own the plan is made again so much later. */
@@ -42,9 +40,14 @@ export class TargetRunner {
   #config: TargetConfig;
   #state: TargetState = INITIAL_STATE;
   #plan: Plan;
-  #agents: { readonly pool: ReplicaAgents; readonly abort: AbortController; base: AgentClient | null } | null = null;
-  /** Which agent entered which generation: it owns the worker's release. */
-  readonly #entered = new Map<number, { agent: AgentClient; process: ProcessInfo; replica: Replica }>();
+  #agents: {
+    readonly pool: ReplicaAgents;
+    readonly entries: Entries;
+    readonly replica: Replica;
+    readonly abort: AbortController;
+  } | null = null;
+  /** Whom the keeper was told of. */
+  #session: { readonly generation: number; readonly process: ProcessInfo; readonly replica: Replica } | null = null;
   #timer: NodeJS.Timeout | null = null;
   #running = false;
   #closing = false;
@@ -84,11 +87,13 @@ export class TargetRunner {
     return targetReport(this.#config, this.#state, this.#plan);
   }
 
-  /** Applies settings that need no new target: process choice, path mappings, holdAtStart, … */
+  /** Applies settings that need no new target: process choice, holdAtStart, …; new path mappings enter the worker anew. */
   update(config: TargetConfig): void {
+    const remapped = JSON.stringify(config.pathMappings) !== JSON.stringify(this.#config.pathMappings);
     this.#config = config;
     this.#port.update({ terminateOnDisconnect: config.terminateOnDisconnect });
     this.post({ type: 'config' });
+    if (remapped && this.#session !== null) this.reenter();
   }
 
   /** Takes the debugger out of the worker and puts it in again; the editor's session goes on. */
@@ -139,7 +144,7 @@ export class TargetRunner {
     } catch (thrown) {
       const error = asDebugwandError(thrown);
       const trace = thrown instanceof Error ? (thrown.stack ?? '') : '';
-      if (error.message !== this.#lastFault) this.#context.log.error(`${this.#config.name}: ${error.message} ${trace}`);
+      if (error.message !== this.#lastFault) this.#log('error', `${error.message} ${trace}`);
       this.#lastFault = error.message;
       wakeAt = Date.now() + FAULT_RETRY_MS;
       this.#plan = { actions: [], wakeAt, phase: 'blocked', message: error.message, error };
@@ -155,10 +160,11 @@ export class TargetRunner {
   #settle(): boolean {
     for (let round = 0; this.#dirty && round < MAX_ROUNDS; round += 1) {
       this.#dirty = false;
+      this.#agents?.entries.keep(this.#state.worker?.generation ?? null, this.#state.sessionGeneration);
       this.#plan = plan(this.#config, this.#state, this.#means(), Date.now());
       for (const action of this.#plan.actions) this.#act(action);
     }
-    if (this.#dirty) this.#context.log.error(`${this.#config.name}: the plan does not settle`);
+    if (this.#dirty) this.#log('error', `the plan does not settle`);
     return !this.#dirty;
   }
 
@@ -198,16 +204,17 @@ export class TargetRunner {
           },
           onLost: (error) => {
             if (abort.signal.aborted) return;
-            this.#context.log.debug(`${this.#config.name}: ${error.message}`);
+            this.#log('debug', error.message);
             this.post({ type: 'agent-lost', error });
           },
           onProgress: (text) => {
-            this.#context.log.info(`${this.#config.name}: ${text}`);
+            this.#log('info', text);
           },
         },
         abort.signal,
       );
-      this.#agents = { pool, abort, base: null };
+      const entries = new Entries(pool, (error) => this.#target.explain(error), abort.signal);
+      this.#agents = { pool, entries, replica, abort };
     }
     this.post({ type: 'following', replica });
   }
@@ -215,11 +222,10 @@ export class TargetRunner {
   async #unfollow(): Promise<void> {
     const agents = this.#agents;
     this.#agents = null;
-    this.#entered.clear();
     if (agents === null) return;
     // First: what the old agents still say is no news of the new replica.
     agents.abort.abort();
-    await agents.pool.close();
+    await Promise.all([agents.pool.close(), agents.entries.settled()]);
   }
 
   #startAgent(): void {
@@ -230,7 +236,6 @@ export class TargetRunner {
       try {
         const base = await agents.pool.watch();
         if (this.#agents !== agents) return;
-        agents.base = base;
         this.post({ type: 'agent-ready', hello: base.hello });
       } catch (error) {
         if (this.#agents === agents) this.post({ type: 'agent-lost', error: this.#target.explain(error) });
@@ -245,6 +250,8 @@ export class TargetRunner {
       case 'exited':
         return this.post({ type: 'exited', exit: event });
       case 'left':
+        // An end is told by `exited`, with what the kernel says of it.
+        if (event.ended === true) return;
         return this.post({ type: 'left', pid: event.pid, startTime: event.startTime, why: event.why });
       case 'hello':
       case 'output':
@@ -257,82 +264,63 @@ export class TargetRunner {
 
   #enter(worker: WorkerState, rung: Rung): void {
     const agents = this.#agents;
-    const replica = this.#state.replica;
-    const { generation, process } = worker;
+    const { generation, process, failedRungs } = worker;
+    const options = {
+      rung,
+      user: workerUser(process, [...this.#state.provenSkips, ...failedRungs]),
+      holdAtStart: this.#config.holdAtStart && this.#state.editor.connected,
+    };
     this.post({ type: 'entering', generation, rung });
-    if (agents === null || replica === null) return;
+    if (agents === null) return;
     this.#task('enter the worker', async () => {
-      try {
-        const gid = worker.failedRungs.at(-1)?.error.facts?.['gid'];
-        const agent = await agents.pool.forRung(rung, `${String(process.uid)}:${String(gid ?? process.uid)}`);
-        if (process.python === null) throw new AgentFailure({ code: 'not-python', message: 'it is no Python process' });
-        const debugpy = await agents.pool.provideDebugpy(agent, process.python);
-        const result = await agent.request(
-          'enter',
-          {
-            pid: process.pid,
-            startTime: process.startTime,
-            execId: process.execId,
-            debugpy,
-            holdAtStart: this.#config.holdAtStart && this.#state.editor.connected,
-            timeoutMs: isAsleep(worker) ? ASLEEP_TIMEOUT_MS : ENTER_TIMEOUT_MS,
-          },
-          agents.abort.signal,
-        );
-        this.#entered.set(generation, { agent, process, replica });
-        this.#context.log.debug(`${this.#config.name}: entered ${String(process.pid)} ${JSON.stringify(result)}`);
+      const outcome = await agents.entries.enter(worker, options);
+      if (outcome.type === 'unwanted') return;
+      if (outcome.type === 'entered') {
+        const { result } = outcome;
+        this.#log('debug', `entered ${String(process.pid)} ${JSON.stringify(result)}`);
         this.post({ type: 'entered', generation, rung, result });
-      } catch (error) {
-        if (this.#agents !== agents) return;
-        const failure = this.#entryFailure(error);
-        this.#context.log.debug(
-          `${this.#config.name}: entering failed: ${failure.message} ${String(failure.facts?.['traceback'] ?? '')}`,
-        );
-        this.post({ type: 'enter-failed', generation, rung, error: failure });
+      } else {
+        const { error } = outcome;
+        this.#log('debug', `entering failed: ${error.message} ${String(error.facts?.['traceback'] ?? '')}`);
+        this.post({ type: 'enter-failed', generation, rung, error });
       }
     });
   }
 
-  #entryFailure(error: unknown): EntryFailure {
-    if (error instanceof AgentFailure) return error.failure;
-    const named = this.#target.explain(error);
-    return { code: 'internal', message: named.message, named };
-  }
-
-  #sessionUp(worker: WorkerState): void {
-    const entry = this.#entered.get(worker.generation);
-    if (worker.entry.state !== 'entered' || entry === undefined) return;
-    const { port, origin, debugpy } = worker.entry.result;
+  #sessionUp({ entry, generation, process, seenAt, startedAt }: WorkerState): void {
+    const agents = this.#agents;
+    if (entry.state !== 'entered' || agents === null) return;
+    const { port, origin, debugpy } = entry.result;
+    const open = agents.entries.dial(generation, port);
+    if (open === null) return;
+    const { replica } = agents;
+    this.#session = { generation, process, replica };
+    const name = `worker ${String(process.pid)}`;
+    const pathMappings = this.#pathMappings(replica);
     this.#port.workerUp({
-      name: `worker ${String(worker.process.pid)}`,
-      pid: worker.process.pid,
-      generation: worker.generation,
-      pathMappings: this.#pathMappings(entry.replica),
-      seenAt: worker.seenAt,
-      startedAt: worker.startedAt,
+      name,
+      pid: process.pid,
+      generation,
+      pathMappings,
+      seenAt,
+      startedAt,
       origin,
       debugpy,
-      open: (signal) => entry.agent.dial(port, signal),
+      open,
     });
-    this.post({ type: 'session-up', generation: worker.generation });
+    this.post({ type: 'session-up', generation });
   }
 
   #sessionDown(generation: number): void {
-    const entry = this.#entered.get(generation);
-    this.#entered.delete(generation);
-    const alive = entry !== undefined && this.#state.processes.some((p) => sameProcess(p, entry.process));
-    const next = this.#state.worker;
-    const moved = alive && next !== null && !sameProcess(next.process, entry.process);
-    const name = entry === undefined ? 'the worker' : `worker ${String(entry.process.pid)}`;
-    this.#port.workerDown(generation, {
-      text: moved ? `left ${name} for worker ${String(next.process.pid)}` : `${name} exited`,
-    });
+    const session = this.#session;
+    this.#session = null;
+    const { text, ended } =
+      session === null
+        ? { text: 'left the worker', ended: false }
+        : sessionEnd(this.#state, session.process, session.replica);
+    this.#port.workerDown(generation, { text });
+    this.#agents?.entries.leave(generation, ended);
     this.post({ type: 'session-down' });
-    if (!alive || !(moved || next === null)) return;
-    this.#task('release the worker', async () => {
-      const { pid, startTime } = entry.process;
-      await entry.agent.request('release', { pid, startTime }, this.#abort.signal).catch(() => undefined);
-    });
   }
 
   #pathMappings(replica: Replica): PathMapping[] {
@@ -359,7 +347,7 @@ export class TargetRunner {
       case 'terminate-requested':
         return;
       case 'log':
-        return this.#context.log[event.level](`${this.#config.name}: ${event.text}`);
+        return this.#log(event.level, event.text);
       default:
         return event satisfies never;
     }
@@ -367,24 +355,21 @@ export class TargetRunner {
 
   #unhold(generation: number): void {
     const worker = this.#state.worker;
-    const entry = this.#entered.get(generation);
-    if (worker === null || worker.generation !== generation || !worker.holding || entry === undefined) return;
-    const { pid, startTime } = entry.process;
-    this.#task('let the worker go on', async () => {
-      await entry.agent.request('unhold', { pid, startTime }, this.#abort.signal).catch(() => undefined);
-    });
+    const agents = this.#agents;
+    if (worker === null || worker.generation !== generation || !worker.holding || agents === null) return;
+    this.#task('let the worker go on', () => agents.entries.unhold(generation));
     this.post({ type: 'unheld', generation });
   }
 
   async #bind(): Promise<void> {
     let told = '';
-    while (!this.#abort.signal.aborted) {
+    while (!this.#closing) {
       try {
         await this.#port.listen(this.#abort.signal);
         this.post({ type: 'port', bound: true, fault: null });
         return;
       } catch (error) {
-        if (this.#abort.signal.aborted) return;
+        if (this.#closing) return;
         const fault: DebugwandError = asDebugwandError(error);
         if (told !== fault.message) this.post({ type: 'port', bound: false, fault });
         told = fault.message;
@@ -397,12 +382,15 @@ export class TargetRunner {
     return { helperAvailable: this.#target.execHelper !== null };
   }
 
+  #log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void {
+    this.#context.log[level](`${this.#config.name}: ${text}`);
+  }
+
   /** Runs a task to its end; what it throws is logged, `close` awaits it. */
   #task(what: string, run: () => Promise<void>): void {
     const task = run()
       .catch((error: unknown) => {
-        if (!this.#abort.signal.aborted)
-          this.#context.log.error(`${this.#config.name}: could not ${what}: ${messageOf(error)}`);
+        if (!this.#abort.signal.aborted) this.#log('error', `could not ${what}: ${messageOf(error)}`);
       })
       .finally(() => this.#tasks.delete(task));
     this.#tasks.add(task);

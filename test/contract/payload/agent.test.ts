@@ -150,7 +150,34 @@ describe.each(everyAgent)('on Python $version', ({ path }) => {
     const { pid, startTime } = second.identity;
     await second.kill();
     await until(() => one.events.length > 0, 'an event');
-    expect(one.events).toEqual([{ event: 'left', pid, startTime, why: 'the worker ended' }]);
+    expect(one.events).toEqual([{ event: 'left', pid, startTime, why: 'the worker ended', ended: true }]);
+  });
+
+  test('the latest enter counts, and one under way is taken back', async () => {
+    const one = await agent(path);
+    const asleep = await worker('import ctypes\nprint("up")\nctypes.CDLL(None).pause()');
+    const sleep = async (): Promise<unknown> =>
+      one.client
+        .request('enter', { ...asleep.identity, debugpy: '1', holdAtStart: false, timeoutMs: 60_000 }, never)
+        .catch((error: unknown) => error);
+    const [first, second] = [sleep(), sleep()];
+    expect(await first).toMatchObject({ code: 'gone' });
+    const third = sleep();
+    expect(await second).toMatchObject({ code: 'gone' });
+    await one.client.request('release', asleep.identity, never);
+    expect(await third).toMatchObject({ code: 'gone' });
+
+    const inside = await worker();
+    const entered = await enter(one, inside, '4711');
+    const released = one.client.request('release', inside.identity, never);
+    // Answered in any case; refused when the first one is through already.
+    const twice = one.client.request('release', inside.identity, never).catch(() => null);
+    const again = enter(one, inside, '4712');
+    await Promise.all([released, twice]);
+    expect((await again).port).toBe(4712);
+    expect(entered.port).toBe(4711);
+    await one.client.request('release', inside.identity, never);
+    expect(one.events).toEqual([]);
   });
 
   test('the end of standard input releases every worker and leaves nothing behind', async () => {

@@ -33,6 +33,12 @@ describe('parseIncoming', () => {
     expect(parseIncoming(event)).toEqual({ type: 'event', event });
   });
 
+  test('takes whether a worker ended, when that is said', () => {
+    const event = { event: 'left', pid: 43, startTime: 1000, why: 'the worker ended', ended: true };
+    expect(parseIncoming(event)).toEqual({ type: 'event', event });
+    expect(parseIncoming({ ...event, ended: 'yes' })).toBeNull();
+  });
+
   test.each(EVENTS)('refuses $event with any field missing or of another type', (event) => {
     for (const name of Object.keys(event)) {
       const without: Record<string, unknown> = { ...event };

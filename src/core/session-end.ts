@@ -1,0 +1,33 @@
+// Owns the words for the end of a worker's session, and whether the worker itself ended. Pure: what is not known is not
+// said.
+import { replicaKey, sameProcess, type TargetState } from './state.ts';
+import type { ProcessInfo, Replica } from './types.ts';
+
+export interface SessionEnd {
+  /** "worker 43 exited" */
+  readonly text: string;
+  /** False: it lives, or nobody can tell. */
+  readonly ended: boolean;
+}
+
+/** Why the session with that worker ends, by the state that makes it end. */
+export function sessionEnd(state: TargetState, process: ProcessInfo, replica: Replica): SessionEnd {
+  const name = `worker ${String(process.pid)}`;
+  const { replica: now, worker, processes } = state;
+  if (now === null || replicaKey(now) !== replicaKey(replica)) {
+    const where = state.snapshot?.replicas.find(({ id }) => id === replica.id);
+    if (where === undefined) return { text: `${name}: ${replica.name} is gone`, ended: true };
+    if (where.startedAt === replica.startedAt && where.state === 'running')
+      return { text: `left ${name}`, ended: false };
+    return { text: `${name} ended with ${replica.name}`, ended: true };
+  }
+  if (state.agent.state !== 'ready') return { text: `lost sight of ${name}`, ended: false };
+  if (!processes.some((one) => sameProcess(one, process))) return { text: `${name} exited`, ended: true };
+  if (worker === null) return { text: `left ${name}`, ended: false };
+  if (!sameProcess(worker.process, process)) {
+    return { text: `left ${name} for worker ${String(worker.process.pid)}`, ended: false };
+  }
+  return worker.process.execId === process.execId
+    ? { text: `the debugger left ${name}`, ended: false }
+    : { text: `${name} became another program`, ended: false };
+}
