@@ -1,6 +1,7 @@
 /** How vitest runs each suite. The suites are folders; the tasks run them one after the other, the cheap ones first. */
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { isCI } from './support/machine.ts';
 
 const SUITES = {
   unit: { include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'], testTimeout: 10_000, needs: false },
@@ -25,7 +26,9 @@ export default defineConfig({
         // Processes, not threads: tests send signals, change directories and count descriptors.
         pool: 'forks' as const,
         setupFiles: ['test/support/vitest-setup.ts'],
-        ...(needs ? { globalSetup: ['test/support/vitest-testbed.ts'] } : {}),
+        // Real engines and editors on a machine that others load, too: in CI a test has a second try, and the report names
+        // each that needed it. A developer sees the first failure.
+        ...(needs ? { globalSetup: ['test/support/vitest-testbed.ts'], retry: isCI ? 1 : 0 } : {}),
       },
     })),
   },
