@@ -1,8 +1,8 @@
 /** What wand costs when nothing happens: CPU and memory of the daemon and of the agent; a cold `wand status`. */
 import { until } from '../support/until.ts';
 import { wand } from '../support/wand.ts';
-import { agentsOf, cpuSeconds, rssBytes } from './processes.ts';
-import { startRun } from './wand-run.ts';
+import { allAgents, cpuSeconds, rssBytes } from './processes.ts';
+import { startRun, type Place } from './wand-run.ts';
 
 export interface Idle {
   readonly daemonCpuPercent: number;
@@ -12,12 +12,14 @@ export interface Idle {
   readonly statusMs: number[];
 }
 
-export async function measureIdle(seconds: number): Promise<Idle> {
-  const run = await startRun('local');
+/** Local: the agent watches among all processes of this machine; in a container, among those of the container. */
+export async function measureIdle(place: Place, seconds: number): Promise<Idle> {
+  const others = new Set(allAgents());
+  const run = await startRun(place);
   try {
     const editor = await run.attach();
     const daemon = run.daemon.child.pid ?? 0;
-    const [agent = 0] = agentsOf(daemon);
+    const [agent = 0] = allAgents().filter((pid) => !others.has(pid));
     const before = { daemon: cpuSeconds(daemon), agent: cpuSeconds(agent), at: performance.now() };
     await until(() => performance.now() - before.at > seconds * 1000, 'an idle while', seconds * 1000 + 5000);
     const elapsed = (performance.now() - before.at) / 1000;

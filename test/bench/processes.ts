@@ -32,3 +32,17 @@ export function agentsOf(pid: number): number[] {
       }
     });
 }
+
+/** All agents of wand on this machine, those in containers included. */
+export function allAgents(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('# debugwand agent');
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
