@@ -21,7 +21,7 @@ export function sessionEnd(state: TargetState, process: ProcessInfo, replica: Re
       return { text: `left ${name}`, ended: false };
     return { text: `${name} ended with ${replica.name}`, ended: true };
   }
-  if (state.agent.state !== 'ready') return { text: `lost sight of ${name}`, ended: false };
+  if (state.agent.state !== 'ready') return { text: `the connection to ${name} was lost`, ended: false };
   if (!processes.some((one) => sameProcess(one, process))) return { text: `${name} exited`, ended: true };
   if (worker === null) return { text: `left ${name}`, ended: false };
   if (!sameProcess(worker.process, process)) {

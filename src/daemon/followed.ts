@@ -1,0 +1,92 @@
+// Owns all that runs inside the followed replica: its agents and the entries into its workers. What they see is posted;
+// once it is closed nothing more is.
+import type { AgentEvent } from '../agent/protocol.ts';
+import type { Observation } from '../core/observation.ts';
+import type { Replica } from '../core/types.ts';
+import type { Target } from '../targets/target.ts';
+import { Entries } from './entries.ts';
+import { ReplicaAgents } from './replica-agents.ts';
+
+export interface FollowedHooks {
+  readonly post: (seen: Observation) => void;
+  readonly log: (level: 'debug' | 'info', text: string) => void;
+}
+
+export class Followed {
+  readonly replica: Replica;
+  readonly entries: Entries;
+  readonly #target: Target;
+  readonly #hooks: FollowedHooks;
+  readonly #pool: ReplicaAgents;
+  readonly #abort = new AbortController();
+
+  constructor(target: Target, replica: Replica, hooks: FollowedHooks) {
+    this.replica = replica;
+    this.#target = target;
+    this.#hooks = hooks;
+    const { signal } = this.#abort;
+    this.#pool = new ReplicaAgents(
+      target,
+      replica,
+      {
+        onEvent: (event) => {
+          this.#onAgent(event);
+        },
+        onLost: (error) => {
+          hooks.log('debug', error.message);
+          this.#post({ type: 'agent-lost', error });
+        },
+        onProgress: (text) => {
+          hooks.log('info', text);
+        },
+      },
+      signal,
+    );
+    this.entries = new Entries(this.#pool, (error) => target.explain(error), signal);
+  }
+
+  /** Starts the agent that watches. Never rejects: it is ready or lost. */
+  async watch(): Promise<void> {
+    try {
+      const agent = await this.#pool.watch();
+      this.#post({ type: 'agent-ready', hello: agent.hello });
+    } catch (error) {
+      this.#post({ type: 'agent-lost', error: this.#target.explain(error) });
+    }
+  }
+
+  /** Has the processes listed again. */
+  async refresh(): Promise<void> {
+    await this.#pool.refresh();
+  }
+
+  /** Leaves every worker and ends the agents. */
+  async close(): Promise<void> {
+    // First: what they still say is no news any more.
+    this.#abort.abort();
+    await Promise.all([this.#pool.close(), this.entries.settled()]);
+  }
+
+  #post(seen: Observation): void {
+    if (!this.#abort.signal.aborted) this.#hooks.post(seen);
+  }
+
+  #onAgent(event: AgentEvent): void {
+    switch (event.event) {
+      case 'processes':
+        return this.#post({ type: 'processes', processes: event.processes, changed: event.changed });
+      case 'exited':
+        return this.#post({ type: 'exited', exit: event });
+      case 'left':
+        // An end is told by `exited`, with what the kernel says of it.
+        if (event.ended === true) return;
+        return this.#post({ type: 'left', pid: event.pid, startTime: event.startTime, why: event.why });
+      case 'hello':
+      case 'output':
+      case 'channel-closed':
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+}
