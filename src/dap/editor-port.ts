@@ -78,13 +78,18 @@ export class EditorPort {
 
   /**
    * Binds the port on 127.0.0.1, and on ::1 where there is such a thing.
-   * @throws DebugwandError `port-taken` naming who has it, `port-denied`
+   * @throws DebugwandError `port-taken` naming who has it, `port-denied`; the signal's reason
    */
   async listen(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    this.#port = await this.#listener.bind(this.#options.port, this.#options.name);
-    if (signal.aborted) await this.close();
-    signal.throwIfAborted();
+    const port = this.#closed ? null : await this.#listener.bind(this.#options.port, this.#options.name);
+    if (port === null || this.#closed || signal.aborted) {
+      // It may have come to an end while it was bound: that end saw no listener yet.
+      await Promise.all([this.#listener.close(), this.close()]);
+      signal.throwIfAborted();
+      throw new Error('the port was closed');
+    }
+    this.#port = port;
     signal.addEventListener('abort', () => void this.close(), { once: true });
     this.#onEvent({ type: 'listening', port: this.#port });
   }
