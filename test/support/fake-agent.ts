@@ -81,6 +81,8 @@ export class FakeAgents {
   readonly all: FakeAgent[] = [];
   /** Asked for each `enter`; null: it goes on and on. */
   onEnter: (pid: number, agent: FakeAgent) => EnterResult | AgentError | null;
+  /** False: a `release` gets no answer. */
+  answersRelease = true;
   #processes: readonly ProcessInfo[];
 
   constructor(processes: readonly ProcessInfo[], onEnter: FakeAgents['onEnter']) {
@@ -132,6 +134,8 @@ export class FakeAgents {
         if (outcome === null) return null;
         return 'code' in outcome ? { error: outcome } : { result: outcome };
       }
+      case 'release':
+        return this.answersRelease ? { result: {} } : null;
       default:
         return { result: {} };
     }

@@ -123,6 +123,23 @@ describe('the same worker again', () => {
     expect(set.runner.report().reattach.count).toBe(0);
   });
 
+  it('waits for its release', async () => {
+    const set = stage([worker]);
+    await attached(set, 7, 1);
+    set.agents.answersRelease = false;
+    set.runner.reenter();
+    const [agent] = set.agents.watching;
+    const [release] = await until(() => agent?.of('release').length === 1 && agent.of('release'), 'the release');
+    // What is sent after it has been answered by now.
+    const listed = agent?.of('watch').length ?? 0;
+    set.runner.refresh();
+    await until(() => (agent?.of('watch').length ?? 0) > listed, 'a later request');
+    expect(set.agents.calls).toEqual(['enter 7', 'release 7']);
+    agent?.say({ id: release?.id, result: {} });
+    await attached(set, 7, 2);
+    expect(set.agents.calls).toEqual(['enter 7', 'release 7', 'enter 7']);
+  });
+
   it('is entered anew while the former attempt goes on', async () => {
     let answers = false;
     const set = stage([worker], () => (answers ? ENTERED : null));
