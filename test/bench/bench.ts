@@ -78,7 +78,7 @@ const PARTS: Record<string, Part> = {
     };
   },
   throughput: async () => {
-    const { without, attached, elsewhere } = await measureThroughput();
+    const { without, attached, elsewhere } = await measureThroughput(5);
     return {
       requestsPerSecond: {
         without: round(without, 0),
