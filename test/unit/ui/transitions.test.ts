@@ -30,12 +30,7 @@ const cases: readonly (readonly [
     { ...waiting, message: 'container api is stopped' },
     ['info waiting: container api is stopped'],
   ],
-  [
-    'entering',
-    waiting,
-    { ...waiting, phase: 'entering', message: 'entering worker 44' },
-    ['info entering worker 44'],
-  ],
+  ['entering', waiting, { ...waiting, phase: 'entering', message: 'entering worker 44' }, ['info entering worker 44']],
   [
     'an error',
     waiting,
