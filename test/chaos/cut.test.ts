@@ -25,9 +25,7 @@ describe('what carries the debugger in a process of this machine', () => {
 
   beforeAll(async () => {
     app = await startLocalApp();
-    rig = await Rig.start(app, Rig.processOf(app));
-    await rig.attached();
-    await rig.attach();
+    rig = await Rig.attachedTo(app);
   });
 
   afterAll(async () => {

@@ -3,52 +3,26 @@ import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { socketPath } from '../../src/lib/paths.ts';
 import { ensureDocker } from '../support/docker.ts';
-import { IMAGES } from '../support/images.ts';
 import { agentsBeside, allProcesses, connectEditor } from '../support/invariants.ts';
 import { getOrSkip } from '../support/machine.ts';
+import { places } from '../support/places.ts';
 import { ATTACHED, lookAt, Rig } from '../support/rig.ts';
-import {
-  BREAKPOINT_LINE,
-  startContainerApp,
-  startLocalApp,
-  type ContainerApp,
-  type SampleApp,
-} from '../support/sample-app.ts';
-import { uniqueName } from '../support/target-stage.ts';
+import { BREAKPOINT_LINE, type ContainerApp, type SampleApp } from '../support/sample-app.ts';
 import { until } from '../support/until.ts';
 import { WandDaemon } from '../support/wand.ts';
 
 const docker = await getOrSkip(() => ensureDocker(['python314']));
 
-interface Place {
-  readonly where: 'local' | 'docker';
-  readonly start: () => Promise<SampleApp | ContainerApp>;
-}
-
-const PLACES: readonly Place[] = [
-  { where: 'local', start: () => startLocalApp() },
-  ...(docker === undefined
-    ? []
-    : [
-        {
-          where: 'docker' as const,
-          start: () => startContainerApp(docker, { image: IMAGES.python314, name: uniqueName('daemon') }),
-        },
-      ]),
-];
-
 /** A stopped app must answer within this time after the daemon was killed, ms. */
 const FREE_WITHIN_MS = 5_000;
 
-describe.each(PLACES)('$where', ({ start }) => {
+describe.each(places(docker, 'daemon'))('$where', ({ start }) => {
   let app: SampleApp | ContainerApp;
   let rig: Rig;
 
   beforeEach(async () => {
     app = await start();
-    rig = await Rig.start(app, 'name' in app ? { docker: { container: app.name } } : Rig.processOf(app));
-    await rig.attached();
-    await rig.attach();
+    rig = await Rig.attachedTo(app);
   });
 
   afterEach(async () => {

@@ -11,9 +11,7 @@ describe('fifty kills', () => {
 
   beforeAll(async () => {
     app = await startLocalApp();
-    rig = await Rig.start(app, Rig.processOf(app));
-    await rig.attached();
-    await rig.attach();
+    rig = await Rig.attachedTo(app);
   });
 
   afterAll(async () => {

@@ -66,9 +66,7 @@ describe('strangers', () => {
 
   beforeAll(async () => {
     app = await startLocalApp();
-    rig = await Rig.start(app, Rig.processOf(app));
-    await rig.attached();
-    await rig.attach();
+    rig = await Rig.attachedTo(app);
   });
 
   afterAll(async () => {

@@ -1,11 +1,10 @@
 /** The worker dies in every moment there is; the editor's session must not notice more than that. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureDocker } from '../support/docker.ts';
-import { IMAGES } from '../support/images.ts';
 import { getOrSkip } from '../support/machine.ts';
+import { places } from '../support/places.ts';
 import { ATTACHED, lookAt, Rig } from '../support/rig.ts';
-import { startContainerApp, startLocalApp, type ContainerApp, type SampleApp } from '../support/sample-app.ts';
-import { uniqueName } from '../support/target-stage.ts';
+import type { ContainerApp, SampleApp } from '../support/sample-app.ts';
 import { until } from '../support/until.ts';
 
 const docker = await getOrSkip(() => ensureDocker(['python314']));
@@ -15,32 +14,13 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-interface Place {
-  readonly where: 'local' | 'docker';
-  readonly start: () => Promise<SampleApp | ContainerApp>;
-}
-
-const PLACES: readonly Place[] = [
-  { where: 'local', start: () => startLocalApp() },
-  ...(docker === undefined
-    ? []
-    : [
-        {
-          where: 'docker' as const,
-          start: () => startContainerApp(docker, { image: IMAGES.python314, name: uniqueName('chaos') }),
-        },
-      ]),
-];
-
-describe.each(PLACES)('$where: the worker dies', ({ start }) => {
+describe.each(places(docker, 'chaos'))('$where: the worker dies', ({ start }) => {
   let app: SampleApp | ContainerApp;
   let rig: Rig;
 
   beforeAll(async () => {
     app = await start();
-    rig = await Rig.start(app, 'name' in app ? { docker: { container: app.name } } : Rig.processOf(app));
-    await rig.attached();
-    await rig.attach();
+    rig = await Rig.attachedTo(app);
     await rig.hit();
   });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TargetReport } from '../../src/core/status.ts';
 import type { DapClient } from './dap-client.ts';
 import { assertGoodSession, connectEditor } from './invariants.ts';
-import { BREAKPOINT_LINE, type SampleApp } from './sample-app.ts';
+import { BREAKPOINT_LINE, type ContainerApp, type SampleApp } from './sample-app.ts';
 import { freePort } from './machine.ts';
 import { WandDaemon } from './wand.ts';
 
@@ -98,6 +98,14 @@ export class Rig {
   static async start(app: SampleApp, target: object, settings: object = {}): Promise<Rig> {
     const { app: port = 0 } = await writeConfig(app.folder, { app: target }, settings);
     return new Rig(app, new WandDaemon(['watch', '--plain'], { cwd: app.folder }), port);
+  }
+
+  /** The same, waits for the worker to be entered, and attaches an editor. */
+  static async attachedTo(app: SampleApp | ContainerApp): Promise<Rig> {
+    const rig = await Rig.start(app, 'name' in app ? { docker: { container: app.name } } : Rig.processOf(app));
+    await rig.attached();
+    await rig.attach();
+    return rig;
   }
 
   /** The target of a config for an app that `startLocalApp` started. */
