@@ -47,7 +47,10 @@ export class UpstreamConnection {
 
   /** Opens the connection once `after` is over: debugpy serves one at a time, and a new one steals the session. */
   async connect(open: (signal: AbortSignal) => Promise<Duplex>, after: Promise<unknown>): Promise<void> {
-    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(OPEN_MS)]);
+    // Its time is for the opening alone: an opener may hand the signal to the stream, which must live on.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), OPEN_MS);
+    const signal = AbortSignal.any([this.#abort.signal, late.signal]);
     try {
       await after;
       signal.throwIfAborted();
@@ -55,7 +58,7 @@ export class UpstreamConnection {
       // An opener that does not look at its signal must not hold us up.
       const stream = await Promise.race([opening, aborted(signal)]).catch((error: unknown) => {
         void opening.then(
-          (late) => late.destroy(),
+          (stream) => stream.destroy(),
           () => undefined,
         );
         throw error;
@@ -67,6 +70,8 @@ export class UpstreamConnection {
       this.#use(stream);
     } catch (error) {
       this.#end(signal.aborted && !this.#abort.signal.aborted ? 'it could not be reached in time' : messageOf(error));
+    } finally {
+      clearTimeout(timer);
     }
   }
 
