@@ -231,7 +231,7 @@ describe('what is no editor', () => {
 });
 
 describe('a flood of output', () => {
-  it('that the editor does not read grows no memory, and nothing but output is lost', { timeout: 60_000 }, async () => {
+  it('that the editor does not read grows no memory, and no answer is lost', { timeout: 60_000 }, async () => {
     const held = await keeper();
     const app = await worker();
     held.port.workerUp(app.link(1));
@@ -247,7 +247,6 @@ describe('a flood of output', () => {
     const answer = editor.request('threads');
     editor.resume();
     await answer;
-    await editor.waitFor('output', (body) => /output messages were dropped/.test(String(body['output'])));
     expect(editor.violations).toEqual([]);
     await editor.disconnect();
     await app.runs();
