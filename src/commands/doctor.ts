@@ -95,8 +95,8 @@ function platform(): Check {
     return {
       name: 'processes of this machine',
       state: 'warn',
-      detail: `kernel.yama.ptrace_scope is ${scope.trim()}: only children of wand can be entered`,
-      fix: 'start the app by `wand watch -- COMMAND`, or `sudo sysctl kernel.yama.ptrace_scope=0`',
+      detail: `kernel.yama.ptrace_scope is ${scope.trim()}: processes of this machine cannot be entered without more rights`,
+      fix: '`sudo sysctl kernel.yama.ptrace_scope=0`, or run wand as root; containers are not affected',
     };
   }
   return ok('processes of this machine', 'their memory may be entered');
