@@ -92,6 +92,18 @@ export interface EnterParams {
   readonly holdAtStart: boolean;
   /** How long to go on arming, waking and retrying. */
   readonly timeoutMs: number;
+  /** What the worker does about probes and clients while the debugger has stopped all of it. Absent: nothing. */
+  readonly whilePaused?: WhilePausedParams;
+}
+
+/** HTTP probes to answer in the app's place, by port and path; every other connection is held until the app runs on. */
+export interface WhilePausedParams {
+  readonly probes: readonly {
+    readonly port: number;
+    readonly path: string;
+    /** Status to answer with: 200, or 503 for a readiness probe that is to fail. */
+    readonly status: number;
+  }[];
 }
 
 export interface EnterResult {

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
+import { TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import type { ProjectConfig, TargetConfig, TargetSource } from '../core/types.ts';
 
 export const DEFAULT_PORT = 5679;
@@ -17,16 +18,7 @@ export interface TargetFlags {
 
 /** A config of one target, made of flags: for `wand debug` and `wand watch -- COMMAND`. */
 export function configOf(name: string, source: TargetSource, port: number, root: string): ProjectConfig {
-  const target: TargetConfig = {
-    name,
-    port,
-    source,
-    pathMappings: [],
-    process: 'auto',
-    holdAtStart: false,
-    terminateOnDisconnect: false,
-    notify: true,
-  };
+  const target: TargetConfig = { name, port, source, ...TARGET_DEFAULTS };
   return { file: null, root, targets: [target] };
 }
 

@@ -2,6 +2,7 @@
 // targets, paths absolute, a port for everyone. Pure: the disk is load.ts.
 import { posix, resolve, win32 } from 'node:path';
 import type { PathMapping, ProcessChoice, ProjectConfig, TargetConfig, TargetSource } from '../core/types.ts';
+import { TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import { invalidConfig, type Problem } from './problems.ts';
 import { type RawConfig, type RawProcess, type RawTarget, readShape } from './shape.ts';
 
@@ -42,6 +43,9 @@ function resolveTarget(name: string, target: RawTarget, config: RawConfig, port:
     holdAtStart: target.holdAtStart ?? config.holdAtStart ?? false,
     terminateOnDisconnect: target.terminateOnDisconnect ?? config.terminateOnDisconnect ?? false,
     notify: target.notify ?? config.notify ?? true,
+    leaseSeconds: TARGET_DEFAULTS.leaseSeconds,
+    whilePaused: TARGET_DEFAULTS.whilePaused,
+    forward: TARGET_DEFAULTS.forward,
   };
 }
 

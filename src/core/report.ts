@@ -3,7 +3,7 @@ import type { DebugwandError } from '../lib/errors.ts';
 import type { EntryReport, ErrorReport, TargetReport, WorkerReport } from './status.ts';
 import type { TargetConfig } from './types.ts';
 import type { Plan } from './plan.ts';
-import type { TargetState } from './state.ts';
+import { replicaKey, type TargetState } from './state.ts';
 import { processReport } from './process-report.ts';
 
 export function errorReport(error: DebugwandError): ErrorReport {
@@ -33,6 +33,15 @@ export function targetReport(config: TargetConfig, state: TargetState, plan: Pla
       history: state.reattach.history,
     },
     error: plan.error === null ? null : errorReport(plan.error),
+    replicas: (state.snapshot?.replicas ?? []).map((replica) => ({
+      name: replica.name,
+      state: replica.state,
+      followed: state.replica !== null && replicaKey(replica) === replicaKey(state.replica),
+      note: replica.note ?? '',
+    })),
+    cluster: state.snapshot?.cluster ?? null,
+    forwards: [],
+    pause: null,
   };
 }
 

@@ -1,6 +1,6 @@
 // Owns the status report: the one shape that the terminal, `wand status --json`, notifications and tests read.
 // Version 1: fields may be added, never removed. Types only.
-import type { Role, Rung, TargetKind } from './types.ts';
+import type { ClusterPlace, Role, Rung, TargetKind } from './types.ts';
 
 export type Phase = 'waiting' | 'entering' | 'attached' | 'stopped' | 'blocked';
 export type ReattachReason = 'reload' | 'restart' | 'crash' | 'rollout';
@@ -58,6 +58,34 @@ export interface ErrorReport {
   readonly fix: string;
 }
 
+/** A container that the target may run in; one is followed. */
+export interface ReplicaReport {
+  readonly name: string;
+  readonly state: 'running' | 'paused' | 'restarting' | 'stopped';
+  readonly followed: boolean;
+  /** In words: "ready, revision 3"; empty where there is nothing to say. */
+  readonly note: string;
+}
+
+export interface ForwardReport {
+  readonly localPort: number;
+  /** As configured: a number or a name. */
+  readonly remotePort: number | string;
+  readonly state: 'ready' | 'waiting' | 'blocked';
+  readonly message: string;
+  readonly connections: number;
+}
+
+/** A stop, and what may end the paused worker. */
+export interface PauseReport {
+  /** Milliseconds since the Unix epoch. */
+  readonly since: number;
+  /** When the first of the limits strikes, ms since the epoch; null: nothing is known that would. */
+  readonly until: number | null;
+  /** In words: "liveness probe by exec, 30 s". */
+  readonly limits: readonly string[];
+}
+
 export interface TargetReport {
   readonly name: string;
   readonly kind: TargetKind;
@@ -79,6 +107,12 @@ export interface TargetReport {
     readonly history: readonly ReattachReport[];
   };
   readonly error: ErrorReport | null;
+  /** Where the target may run, best first. */
+  readonly replicas: readonly ReplicaReport[];
+  /** Kubernetes only. */
+  readonly cluster: ClusterPlace | null;
+  readonly forwards: readonly ForwardReport[];
+  readonly pause: PauseReport | null;
 }
 
 export interface StatusReport {

@@ -19,7 +19,37 @@ export type TargetSource =
       readonly kind: 'docker';
       readonly compose: { readonly project: string; readonly service: string };
       readonly host?: string;
-    };
+    }
+  | KubernetesSource;
+
+export interface KubernetesSource {
+  readonly kind: 'kubernetes';
+  /** For `selector`, `name` is a label selector as kubectl takes it. */
+  readonly workload: { readonly kind: WorkloadKind; readonly name: string };
+  /** Default: the context's, else `default`. */
+  readonly namespace?: string;
+  /** Default: the current one, pinned when the target starts. */
+  readonly context?: string;
+  /** Absolute path. Default: KUBECONFIG, then ~/.kube/config. */
+  readonly kubeconfig?: string;
+  readonly container?: string;
+  /** Which pod: the newest one that is ready, or the one of that name. */
+  readonly replica: 'newest' | { readonly pod: string };
+  readonly ephemeralContainers: 'ask' | 'allow' | 'never';
+  /** Contexts that may be entered although they do not look local. */
+  readonly allowContexts: readonly string[];
+}
+
+export type WorkloadKind =
+  | 'service'
+  | 'deployment'
+  | 'statefulset'
+  | 'daemonset'
+  | 'job'
+  | 'cronjob'
+  | 'pod'
+  | 'selector'
+  | 'knative';
 
 export type TargetKind = 'local' | 'docker' | 'kubernetes';
 
@@ -35,6 +65,26 @@ export interface TargetConfig {
   readonly holdAtStart: boolean;
   readonly terminateOnDisconnect: boolean;
   readonly notify: boolean;
+  /** How long an agent whose wire was cut waits for it to be mended, seconds; then the app runs on. 0: not at all. */
+  readonly leaseSeconds: number;
+  readonly whilePaused: WhilePaused;
+  /** Ports of the app that are kept reachable on this machine. */
+  readonly forward: readonly ForwardConfig[];
+}
+
+/** What is done about probes while all threads of the worker are stopped by the debugger. */
+export interface WhilePaused {
+  /** `answer`: HTTP probes are answered in the app's place. `warn`: the time that is left is only shown. */
+  readonly probes: 'answer' | 'warn';
+  /** What a readiness probe is told then. */
+  readonly readiness: 'answer' | 'fail';
+}
+
+export interface ForwardConfig {
+  /** On 127.0.0.1 and ::1. */
+  readonly localPort: number;
+  /** In the replica: a number, or the name of a container port. */
+  readonly remotePort: number | string;
 }
 
 export interface ProjectConfig {
@@ -60,6 +110,37 @@ export interface Replica {
   readonly image?: string;
   /** Which of the processes that an agent in the replica sees belong to the target. */
   readonly scope: Scope;
+  /** Lower is better; a followed replica is left for a better one only. Absent: its place in the snapshot's order. */
+  readonly rank?: number;
+  /** In words, for people: "ready, revision 3". */
+  readonly note?: string;
+  /** Ports that the container declares. */
+  readonly ports?: readonly { readonly name: string | null; readonly port: number }[];
+  /** What watches over the container and may end it while it is paused. */
+  readonly probes?: readonly Probe[];
+  /** Other time limits on a paused worker: Knative's, in words. */
+  readonly timeLimits?: readonly { readonly what: string; readonly seconds: number }[];
+}
+
+/** One probe of a container (Kubernetes: pod.spec.containers[].livenessProbe and its siblings). */
+export interface Probe {
+  readonly kind: 'liveness' | 'readiness' | 'startup';
+  readonly by: 'http' | 'https' | 'tcp' | 'grpc' | 'exec';
+  /** Resolved to a number; null for exec. */
+  readonly port: number | null;
+  /** HTTP only. */
+  readonly path: string | null;
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly failureThreshold: number;
+}
+
+/** Which cluster a target was pinned to, and whether it may be entered. */
+export interface ClusterPlace {
+  readonly context: string;
+  readonly namespace: string;
+  readonly server: string;
+  readonly guard: { readonly allowed: boolean; readonly reason: string };
 }
 
 /** `namespace`: all processes the agent sees. `descendants`: these pids and all below. `match`: regular expression. */
@@ -76,6 +157,8 @@ export interface Snapshot {
   readonly waitingFor: string | null;
   /** Set when the platform itself cannot be used (no daemon, no permission); the watch goes on and may clear it. */
   readonly error: DebugwandError | null;
+  /** Kubernetes only, once the kubeconfig has been read. */
+  readonly cluster?: ClusterPlace;
 }
 
 /** A process as the agent sees it (in the PID namespace of the target). */

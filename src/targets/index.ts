@@ -20,6 +20,10 @@ export async function createTarget(config: TargetConfig, context: TargetContext)
     const { DockerTarget } = await import('./docker.ts');
     return new DockerTarget(source);
   }
+  if (source.kind === 'kubernetes') {
+    const { KubernetesTarget } = await import('./kubernetes.ts');
+    return new KubernetesTarget(source);
+  }
   const { LocalTarget } = await import('./local.ts');
   const target = new LocalTarget(source, {
     name: config.name,

@@ -41,6 +41,10 @@ export const attached: TargetReport = {
   stoppedAt: null,
   reattach: { count: 1, last: { at: 0, ms: 140, seenMs: 90, reason: 'reload' }, history: [] },
   error: null,
+  replicas: [],
+  cluster: null,
+  forwards: [],
+  pause: null,
 };
 
 export const waiting: TargetReport = {

@@ -51,6 +51,9 @@ describe('what a config says', () => {
       holdAtStart: false,
       terminateOnDisconnect: false,
       notify: true,
+      leaseSeconds: 60,
+      whilePaused: { probes: 'answer', readiness: 'answer' },
+      forward: [],
     });
     expect(full).toEqual({
       name: 'full',

@@ -11,6 +11,9 @@ const target: TargetConfig = {
   holdAtStart: false,
   terminateOnDisconnect: false,
   notify: true,
+  leaseSeconds: 60,
+  whilePaused: { probes: 'answer', readiness: 'answer' },
+  forward: [],
 };
 
 function project(targets: readonly TargetConfig[], root = '/p'): ProjectConfig {

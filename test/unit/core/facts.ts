@@ -11,6 +11,9 @@ export const CONFIG: TargetConfig = {
   holdAtStart: false,
   terminateOnDisconnect: false,
   notify: true,
+  leaseSeconds: 60,
+  whilePaused: { probes: 'answer', readiness: 'answer' },
+  forward: [],
 };
 
 export const REPLICA: Replica = {

@@ -1,0 +1,13 @@
+// Owns the settings of a target that nobody set. Pure.
+import type { TargetConfig } from './types.ts';
+
+export const TARGET_DEFAULTS = {
+  pathMappings: [],
+  process: 'auto',
+  holdAtStart: false,
+  terminateOnDisconnect: false,
+  notify: true,
+  leaseSeconds: 60,
+  whilePaused: { probes: 'answer', readiness: 'answer' },
+  forward: [],
+} as const satisfies Partial<TargetConfig>;
