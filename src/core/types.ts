@@ -41,15 +41,7 @@ export interface KubernetesSource {
 }
 
 export type WorkloadKind =
-  | 'service'
-  | 'deployment'
-  | 'statefulset'
-  | 'daemonset'
-  | 'job'
-  | 'cronjob'
-  | 'pod'
-  | 'selector'
-  | 'knative';
+  'service' | 'deployment' | 'statefulset' | 'daemonset' | 'job' | 'cronjob' | 'pod' | 'selector' | 'knative';
 
 export type TargetKind = 'local' | 'docker' | 'kubernetes';
 

@@ -1,12 +1,12 @@
-// One binary for every program of the test cluster: it runs what it is called as, or what its first argument says.
+// One binary for every program of the test cluster: it runs what it is called as.
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"context"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	"k8s.io/kubectl/pkg/cmd"
