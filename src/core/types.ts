@@ -104,6 +104,8 @@ export interface Replica {
   readonly scope: Scope;
   /** Lower is better; a followed replica is left for a better one only. Absent: its place in the snapshot's order. */
   readonly rank?: number;
+  /** The platform is taking it away: it is left for any other one, whatever goes on in it. */
+  readonly ending?: true;
   /** In words, for people: "ready, revision 3". */
   readonly note?: string;
   /** Ports that the container declares. */
