@@ -59,8 +59,8 @@ function blocked(error: DebugwandError, rest: Partial<Plan> = {}): Plan {
 function decide(config: TargetConfig, state: TargetState, means: Means, now: number): Plan {
   const { snapshot } = state;
   if (snapshot === null) return outcome('waiting', 'looking for the target');
-  const wanted = chooseReplica(snapshot.replicas);
   const followed = state.replica;
+  const wanted = chooseReplica(snapshot.replicas, followed, state.editor.stoppedAt !== null);
   const wantedKey = wanted === null ? null : replicaKey(wanted);
   if (wantedKey !== (followed === null ? null : replicaKey(followed))) {
     // A platform that cannot be asked proves nothing about a worker that still answers.
@@ -100,9 +100,21 @@ function decide(config: TargetConfig, state: TargetState, means: Means, now: num
   }
 }
 
-/** The first running one; a paused one only if nothing runs. */
-function chooseReplica(replicas: readonly Replica[]): Replica | null {
-  return replicas.find((r) => r.state === 'running') ?? replicas.find((r) => r.state === 'paused') ?? null;
+/**
+ * The best running one; a paused one only if nothing runs. The platform may rank them: then the one that is followed is
+ * kept unless another one is better. While the worker is stopped by the debugger its replica is kept as long as the
+ * platform keeps it: probes that a stopped worker does not answer make it look worse than it is.
+ */
+function chooseReplica(replicas: readonly Replica[], followed: Replica | null, isStopped: boolean): Replica | null {
+  const running = replicas.filter((r) => r.state === 'running');
+  const kept = followed === null ? undefined : running.find((r) => replicaKey(r) === replicaKey(followed));
+  const [first] = running;
+  if (first === undefined) return replicas.find((r) => r.state === 'paused') ?? null;
+  const best = running.reduce((a, b) => ((b.rank ?? 0) < (a.rank ?? 0) ? b : a), first);
+  // Without ranks the order says it all.
+  if (kept?.rank === undefined || best.rank === undefined) return best;
+  if (isStopped && kept.ending !== true) return kept;
+  return best.rank < kept.rank ? best : kept;
 }
 
 function decideWorker(config: TargetConfig, state: TargetState, means: Means, agentUid: number, now: number): Plan {

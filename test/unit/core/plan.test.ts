@@ -3,7 +3,7 @@ import { startFailure, workerUser } from '../../../src/core/ladder.ts';
 import { plan, type Plan } from '../../../src/core/plan.ts';
 import type { Observation } from '../../../src/core/observation.ts';
 import { INITIAL_STATE, observe, type TargetState } from '../../../src/core/state.ts';
-import type { Rung } from '../../../src/core/types.ts';
+import type { Replica, Rung } from '../../../src/core/types.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import { agentError, CONFIG, ENTERED, HELLO, pythonProcess, REPLICA } from './facts.ts';
 
@@ -125,6 +125,58 @@ describe('the replica', () => {
       { type: 'snapshot', snapshot: { replicas: [paused], waitingFor: null, error: null } },
     ]);
     expect(decide(state)).toMatchObject({ phase: 'waiting', message: 'api is paused' });
+  });
+});
+
+describe('replicas that are ranked', () => {
+  const make = (id: string, rank: number, rest: Partial<Replica> = {}): Replica => ({ ...REPLICA, id, name: id, rank, ...rest });
+  const there = (...replicas: Replica[]): Observation => ({
+    type: 'snapshot',
+    snapshot: { replicas, waitingFor: null, error: null },
+  });
+  const attachedTo = (replica: Replica): Observation[] => [
+    there(replica),
+    { type: 'following', replica },
+    ...ATTACHED.slice(FOLLOWED.length),
+  ];
+  const stopped: Observation = { type: 'stopped', where: 'app.py:12' };
+  const old = make('old', 0);
+  it.each<[string, Observation[], string | null | 'stays']>([
+    ['nothing followed yet: the best one', [there(make('a', 2), make('b', 0), make('c', 1))], 'b'],
+    ['equal ones: the first', [there(make('a', 1), make('b', 1))], 'a'],
+    ['the best one does not run', [there(make('a', 0, { state: 'stopped' }), make('b', 5))], 'b'],
+    ['an equal one came first: stays', [...attachedTo(old), there(make('new', 0), old)], 'stays'],
+    ['a worse one came: stays', [...attachedTo(old), there(make('new', 2), old)], 'stays'],
+    ['a better one came', [...attachedTo(old), there(make('new', 0), make('old', 1))], 'new'],
+    ['it got worse than another', [...attachedTo(old), there(make('a', 1), make('old', 2))], 'a'],
+    ['it got worse, nobody is better: stays', [...attachedTo(old), there(make('old', 4), make('a', 4))], 'stays'],
+    ['it is gone', [...attachedTo(old), there(make('a', 3))], 'a'],
+    ['its container started anew, another is as good', [...attachedTo(old), there(make('a', 0), make('old', 0, { startedAt: 't2' }))], 'a'],
+    ['its container ended', [...attachedTo(old), there(make('old', 5, { state: 'restarting' }))], null],
+    ['stopped, a better one came: stays', [...attachedTo(old), stopped, there(make('new', 0), make('old', 1))], 'stays'],
+    ['stopped, its probe fails: stays', [...attachedTo(old), stopped, there(make('a', 0), make('old', 2))], 'stays'],
+    [
+      'stopped, and taken away',
+      [...attachedTo(old), stopped, there(make('new', 0), make('old', 4, { ending: true }))],
+      'new',
+    ],
+    [
+      'stopped, taken away, nothing else runs: stays',
+      [...attachedTo(old), stopped, there(make('old', 4, { ending: true }), make('new', 5, { state: 'stopped' }))],
+      'stays',
+    ],
+    ['stopped, its container ended', [...attachedTo(old), stopped, there(make('a', 0))], 'a'],
+  ])('%s', (_name, observations, expected) => {
+    const follow = decide(after(observations)).actions.find((action) => action.type === 'follow');
+    expect(follow === undefined ? 'stays' : (follow.replica?.id ?? null)).toBe(expected);
+  });
+
+  it('goes to the new one of a rollout once, whatever order comes next', () => {
+    const fresh = make('new', 0);
+    const state = after([...attachedTo(old), there(fresh, make('old', 1)), { type: 'following', replica: fresh }]);
+    for (const snapshot of [there(make('old', 1), fresh), there(make('old', 0), fresh), there(make('old', 2), fresh)]) {
+      expect(kinds(decide(after([snapshot], state)))).not.toContain('follow');
+    }
   });
 });
 
