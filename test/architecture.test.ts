@@ -28,6 +28,7 @@ const PURE = [
   /^agent\/(protocol|framing|guards)\.ts$/,
   /^config\/(schema|shape|problems|input)\.ts$/,
   /^targets\/(ago|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
+  /^targets\/kubernetes-(api|errors|guard|rules)\.ts$/,
   /^lib\/(errors|nearest)\.ts$/,
   /^index\.ts$/,
 ];

@@ -1,4 +1,5 @@
 // Owns what the parts of the kubernetes target ask of the connection. Types only.
+import type { Agent } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { ClusterPlace } from '../core/types.ts';
 
@@ -20,6 +21,8 @@ export interface SocketOptions {
   readonly key?: string | Buffer;
   readonly servername?: string;
   readonly rejectUnauthorized: boolean;
+  /** Set when the cluster is behind a proxy (`proxy-url`, HTTPS_PROXY): goes to the WebSocket as it is. */
+  readonly agent?: Agent;
 }
 
 /** An API server that answers. Every path begins with /api or /apis. */
@@ -34,7 +37,10 @@ export interface ClusterApi {
   ): Promise<unknown>;
   /** The body of a GET as it comes: watches. `signal` ends it at any time. */
   stream(path: string, options: RequestOptions, signal: AbortSignal): Promise<Readable>;
+  /** @throws DebugwandError `context-not-allowed` while the guard refuses: all WebSockets enter a pod */
   socketOptions(signal: AbortSignal): Promise<SocketOptions>;
+  /** A WebSocket's handshake was answered 401: the next `socketOptions` has credentials that were asked for anew. */
+  renew?(signal: AbortSignal): Promise<void>;
 }
 
 /** The server said no: a Status object (API conventions, "Response Status Kind"). */

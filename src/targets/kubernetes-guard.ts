@@ -54,7 +54,11 @@ export function guard(
 }
 
 /** What a user on a terminal is asked, to be answered with yes or no. */
-export function guardQuestion(place: { readonly context: string; readonly namespace: string; readonly server: string }): string {
+export function guardQuestion(place: {
+  readonly context: string;
+  readonly namespace: string;
+  readonly server: string;
+}): string {
   return `The context \`${place.context}\` (${place.server}) does not look local. Debug in its namespace \`${place.namespace}\`? A breakpoint there stops the app for everybody who uses it.`;
 }
 
@@ -72,7 +76,10 @@ export function notAllowed(place: {
 
 function isLocalServer(server: string): boolean {
   if (!URL.canParse(server)) return false;
-  const host = new URL(server).hostname.toLowerCase().replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  const host = new URL(server).hostname
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '');
   return (
     host === 'localhost' ||
     host.endsWith('.localhost') ||
