@@ -1,0 +1,73 @@
+// Owns which processes are the container's own when its pod shares a PID namespace. Must not choose a container.
+import type { Scope } from '../core/types.ts';
+import type { ClusterApi } from './kubernetes-api.ts';
+import { execInPod, type PodExec } from './kubernetes-exec.ts';
+
+/**
+ * Prints the pids of the caller's control group whose parents are not of it, as JSON: an exec runs in the control group of
+ * its container. The word debugwand makes the payload take it for one of ours.
+ */
+const SCRIPT = `# debugwand scope
+import json, os
+def read(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except OSError:
+        return ""
+me, own, parents = os.getpid(), read("/proc/self/cgroup"), {}
+for name in os.listdir("/proc"):
+    if name.isdigit() and int(name) != me and read("/proc/" + name + "/cgroup") == own:
+        parents[int(name)] = int(read("/proc/" + name + "/stat").rpartition(")")[2].split()[1] or 0)
+print(json.dumps([pid for pid, parent in parents.items() if parent not in parents]))
+`;
+
+const OUTPUT_LIMIT = 1_000_000;
+
+/**
+ * The scope of a container whose pod has shareProcessNamespace or hostPID; `interpreters` are tried in order.
+ * Ask once for each start of the container.
+ */
+export async function sharedScope(
+  api: ClusterApi,
+  place: Omit<PodExec, 'argv'>,
+  interpreters: readonly string[],
+  signal: AbortSignal,
+): Promise<Scope> {
+  for (const interpreter of interpreters) {
+    try {
+      const { code, text } = await outputOf(api, { ...place, argv: [interpreter, '-I', '-S', '-c', SCRIPT] }, signal);
+      const roots: unknown = code === 0 ? JSON.parse(text) : null;
+      if (Array.isArray(roots) && roots.length > 0) {
+        return { kind: 'descendants', roots: roots.filter((pid) => typeof pid === 'number') };
+      }
+    } catch {
+      signal.throwIfAborted();
+      // The next interpreter may do better.
+    }
+  }
+  // Nobody can tell: all of the namespace is better than nothing.
+  return { kind: 'namespace' };
+}
+
+/** Runs a program that reads no input, to its end. */
+export async function outputOf(
+  api: ClusterApi,
+  spec: PodExec,
+  signal: AbortSignal,
+): Promise<{ readonly code: number | null; readonly text: string }> {
+  const stream = await execInPod(api, spec, signal);
+  const abort = (): void => {
+    stream.close();
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    stream.stdin.end();
+    stream.stderr.resume();
+    let text = '';
+    for await (const chunk of stream.stdout) if (text.length < OUTPUT_LIMIT) text += String(chunk);
+    return { code: (await stream.exit).code, text };
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,262 @@
+// Owns one WebSocket to the API server: its handshake, its life (half-open wires are found), its bounds and its end.
+// The only importer of `ws`. Must not know what the channels mean.
+import type { IncomingMessage } from 'node:http';
+import WebSocket from 'ws';
+import { KubernetesFailure, type ClusterApi, type SocketOptions } from './kubernetes-api.ts';
+import { parseStatusText } from './kubernetes-channels.ts';
+
+/** From the first byte to the server's answer, ms. */
+const HANDSHAKE_MS = 10_000;
+const PING_MS = 20_000;
+/** How long after a ping anything must have come, ms. */
+const PONG_MS = 10_000;
+/**
+ * The same when much was sent that may not have been taken yet: the server reads frames one after the other, and a
+ * program that does not read its input holds up the pings behind it.
+ */
+const BUSY_PONG_MS = 60_000;
+const MUCH = 32 * 1024;
+/** Servers send 32 KiB at a time. */
+const MAX_PAYLOAD = 4 * 1024 * 1024;
+/** What is sent at a time. */
+const MAX_MESSAGE = 256 * 1024;
+const MAX_ERROR_BODY = 64 * 1024;
+/** How long the other side may take to answer a close, ms. */
+const CLOSE_MS = 2_000;
+
+export interface SocketEnd {
+  /** RFC 6455, section 7.4; 1006: cut. */
+  readonly code: number;
+  readonly error?: Error;
+}
+
+export interface ApiSocket {
+  /** The one that the server chose. */
+  readonly protocol: string;
+  /** Resolves once, after the last message; never rejects. */
+  readonly closed: Promise<SocketEnd>;
+  /** `done` comes when the bytes are on their way: wait for it before sending more. */
+  send(channel: number, bytes: Uint8Array, done: (error?: Error | null) => void): void;
+  /** Nothing more is read from the wire, but for what is under way. */
+  pause(): void;
+  resume(): void;
+  /** Says goodbye: what was sent arrives. */
+  close(): void;
+  /** At once. */
+  destroy(): void;
+}
+
+/** `path` has its query in it. `onMessage` may be called before this resolves; messages have their channel's number. */
+export interface SocketRequest {
+  readonly path: string;
+  readonly protocols: readonly string[];
+  readonly onMessage: (channel: number, bytes: Buffer) => void;
+}
+
+/**
+ * Opens a WebSocket.
+ * @param signal covers the start only
+ * @throws KubernetesFailure when the server says no, the error of the wire, or the signal's reason
+ */
+export async function openSocket(api: ClusterApi, request: SocketRequest, signal: AbortSignal): Promise<ApiSocket> {
+  const options = await api.socketOptions(signal);
+  signal.throwIfAborted();
+  const ws = new WebSocket(`${options.baseUrl}${request.path}`, [...request.protocols], {
+    headers: { ...options.headers },
+    perMessageDeflate: false,
+    maxPayload: MAX_PAYLOAD,
+    handshakeTimeout: HANDSHAKE_MS,
+    followRedirects: false,
+    ...tlsOf(options),
+  });
+  const life = new Life(ws);
+  ws.on('message', (data: Buffer | ArrayBuffer | Buffer[]) => {
+    life.seen();
+    const bytes = Buffer.isBuffer(data) ? data : Buffer.concat(Array.isArray(data) ? data : [Buffer.from(data)]);
+    const channel = bytes[0];
+    if (channel !== undefined) request.onMessage(channel, bytes.subarray(1));
+  });
+  await handshake(ws, signal);
+  life.start();
+  return {
+    protocol: ws.protocol,
+    closed: life.closed,
+    send: (channel, bytes, done) => {
+      life.sent(bytes.length);
+      send(ws, channel, bytes, done);
+    },
+    pause: () => {
+      life.pause();
+    },
+    resume: () => {
+      life.resume();
+    },
+    close: () => {
+      life.close();
+    },
+    destroy: () => {
+      ws.terminate();
+    },
+  };
+}
+
+function tlsOf({ ca, cert, key, servername, rejectUnauthorized }: SocketOptions): WebSocket.ClientOptions {
+  return {
+    rejectUnauthorized,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(servername === undefined ? {} : { servername }),
+  };
+}
+
+function send(ws: WebSocket, channel: number, bytes: Uint8Array, done: (error?: Error | null) => void): void {
+  // One frame a message: servers do not put fragments together.
+  const part = bytes.subarray(0, MAX_MESSAGE);
+  const message = Buffer.allocUnsafe(part.length + 1);
+  message[0] = channel;
+  message.set(part, 1);
+  ws.send(message, { binary: true }, (error) => {
+    if (error !== undefined && error !== null) done(error);
+    else if (bytes.length > MAX_MESSAGE) send(ws, channel, bytes.subarray(MAX_MESSAGE), done);
+    else done();
+  });
+}
+
+function handshake(ws: WebSocket, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = (): void => {
+    reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
+    ws.terminate();
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  ws.once('open', resolve);
+  ws.on('error', reject);
+  ws.once('unexpected-response', (request, response) => {
+    void refusal(response)
+      .then(reject, reject)
+      .finally(() => {
+        request.destroy();
+        ws.terminate();
+      });
+  });
+  return promise.finally(() => {
+    signal.removeEventListener('abort', abort);
+  });
+}
+
+/** The server's no, out of the answer's body. */
+async function refusal(response: IncomingMessage): Promise<KubernetesFailure> {
+  const status = response.statusCode ?? 0;
+  let text = '';
+  const timer = setTimeout(() => {
+    response.destroy();
+  }, HANDSHAKE_MS);
+  try {
+    for await (const chunk of response) {
+      text += String(chunk);
+      if (text.length > MAX_ERROR_BODY) break;
+    }
+  } catch {
+    // What came of it must do.
+  } finally {
+    clearTimeout(timer);
+  }
+  const said = parseStatusText(text);
+  const fallback = text.trim().split('\n')[0]?.slice(0, 500) ?? '';
+  const message = said?.message ?? fallback;
+  return new KubernetesFailure(status, said?.reason ?? '', message === '' ? `status ${String(status)}` : message);
+}
+
+/** Asks now and then whether the other side is still there, and sees to one end. */
+class Life {
+  readonly closed: Promise<SocketEnd>;
+  readonly #ws: WebSocket;
+  #error: Error | undefined;
+  #paused = false;
+  /** Bytes since the last pong. */
+  #sent = 0;
+  #ping: NodeJS.Timeout | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+
+  constructor(ws: WebSocket) {
+    this.#ws = ws;
+    const { promise, resolve } = Promise.withResolvers<SocketEnd>();
+    this.closed = promise;
+    ws.on('error', (error) => {
+      this.#error ??= error;
+    });
+    ws.on('pong', () => {
+      this.#sent = 0;
+      this.seen();
+    });
+    // The library answers pings itself.
+    ws.on('ping', () => {
+      this.seen();
+    });
+    ws.once('close', (code) => {
+      clearTimeout(this.#ping);
+      clearTimeout(this.#deadline);
+      resolve(this.#error === undefined ? { code } : { code, error: this.#error });
+    });
+  }
+
+  start(): void {
+    this.#ping = setTimeout(() => {
+      this.#ask();
+    }, PING_MS);
+  }
+
+  /** Anything came: it lives. */
+  seen(): void {
+    if (this.#deadline === undefined) return;
+    this.#listen();
+    this.start();
+  }
+
+  sent(bytes: number): void {
+    this.#sent += bytes;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#ws.pause();
+    // Who does not listen hears no answer.
+    this.seen();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#ws.resume();
+  }
+
+  close(): void {
+    this.resume();
+    this.#ws.close(1000);
+    this.#expect(CLOSE_MS);
+  }
+
+  #ask(): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    if (this.#paused) {
+      this.start();
+      return;
+    }
+    this.#ws.ping();
+    this.#expect(this.#sent < MUCH ? PONG_MS : BUSY_PONG_MS);
+  }
+
+  #expect(withinMs: number): void {
+    this.#listen();
+    clearTimeout(this.#ping);
+    this.#deadline = setTimeout(() => {
+      this.#error ??= new Error('the API server does not answer any more');
+      this.#ws.terminate();
+    }, withinMs);
+  }
+
+  #listen(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
+  }
+}
