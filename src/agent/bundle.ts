@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url';
 const PAYLOAD = fileURLToPath(new URL('../../payload/', import.meta.url));
 
 /**
- * Takes the sources from standard input (length, JSON) and imports the agent out of them: nothing is written anywhere.
- * The first line is how an agent knows its like in a list of processes.
+ * Takes the sources from standard input (length, JSON) and imports a program out of them: nothing is written anywhere.
+ * The first line is how an agent knows its like in a list of processes. The first byte it writes says that it runs, which
+ * Kubernetes does not tell.
  */
-const BOOTSTRAP = `# debugwand agent
+const bootstrap = (program: string): string => `# debugwand agent
 import sys, os
 if sys.version_info < (3, 8): sys.exit("debugwand needs Python 3.8 or later, this is " + sys.version.split()[0])
+os.write(1, b"\\n")
 import json
 from importlib.machinery import ModuleSpec
 def take(size):
@@ -31,8 +33,8 @@ class Payload:
         name = module.__name__
         exec(compile(sources[name], "<" + name + ">", "exec", dont_inherit=True), module.__dict__)
 sys.meta_path.insert(0, Payload())
-import _debugwand_agent
-_debugwand_agent.main(sources)
+import ${program}
+${program}.main(sources)
 `;
 
 export interface AgentCommand {
@@ -42,6 +44,7 @@ export interface AgentCommand {
 }
 
 let cached: Buffer | null = null;
+let cachedRelay: Buffer | null = null;
 
 /**
  * The command that runs the agent on that interpreter, isolated from the app's environment (-I, -S) and leaving no byte
@@ -50,14 +53,24 @@ let cached: Buffer | null = null;
  */
 export function agentCommand(interpreter: string): AgentCommand {
   cached ??= readPayload(PAYLOAD);
-  return { argv: [interpreter, '-I', '-S', '-B', '-u', '-c', BOOTSTRAP], bytes: cached };
+  return { argv: argvFor(interpreter, '_debugwand_agent'), bytes: cached };
+}
+
+/** The same for the relay of forwarded ports, which is one module. */
+export function relayCommand(interpreter: string): AgentCommand {
+  cachedRelay ??= readPayload(PAYLOAD, /^_debugwand_forward\.py$/);
+  return { argv: argvFor(interpreter, '_debugwand_forward'), bytes: cachedRelay };
+}
+
+function argvFor(interpreter: string, program: string): string[] {
+  return [interpreter, '-I', '-S', '-B', '-u', '-c', bootstrap(program)];
 }
 
 /** Length (4 bytes big-endian) and JSON `{module: source}` of a folder's Python files. */
-export function readPayload(folder: string): Buffer {
+export function readPayload(folder: string, wanted = /^_debugwand_(?!forward\.).*\.py$/): Buffer {
   const sources: Record<string, string> = {};
   for (const file of readdirSync(folder).toSorted()) {
-    if (file.startsWith('_debugwand_') && file.endsWith('.py')) {
+    if (wanted.test(file)) {
       sources[file.slice(0, -3)] = readFileSync(`${folder}/${file}`, 'utf8');
     }
   }

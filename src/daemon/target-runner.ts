@@ -16,6 +16,7 @@ import { observe } from '../core/state.ts';
 import { EditorPort, type EditorPortEvent } from '../dap/editor-port.ts';
 import type { Target } from '../targets/target.ts';
 import { Followed } from './followed.ts';
+import { Forwards } from './forwards.ts';
 import { Reconciler } from './reconciler.ts';
 
 export interface RunnerContext {
@@ -29,6 +30,7 @@ export class TargetRunner {
   readonly #context: RunnerContext;
   readonly #target: Target;
   readonly #port: EditorPort;
+  readonly #forwards: Forwards;
   readonly #abort = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
   #config: TargetConfig;
@@ -54,6 +56,7 @@ export class TargetRunner {
       },
       onSettled: ({ phase, message }) => {
         this.#port.update({ waitingFor: phase === 'attached' || phase === 'stopped' ? null : message });
+        this.#forwards.waitingFor(message);
         context.onChange();
       },
       onFault: (text) => {
@@ -66,6 +69,12 @@ export class TargetRunner {
         this.#onPort(event);
       },
     );
+    this.#forwards = new Forwards(target, {
+      onChange: context.onChange,
+      log: (level, text) => {
+        this.#log(level, text);
+      },
+    });
   }
 
   get config(): TargetConfig {
@@ -79,6 +88,7 @@ export class TargetRunner {
   /** Binds the port and starts watching. A port that is taken is a fault of this target, tried again until it is free. */
   start(): void {
     this.#task('bind the port', () => this.#bind());
+    this.#forwards.configure(this.#config.forward);
     this.#task('watch the target', async () => {
       for await (const snapshot of this.#target.watch(this.#abort.signal)) this.post({ type: 'snapshot', snapshot });
     });
@@ -86,7 +96,7 @@ export class TargetRunner {
 
   report(): TargetReport {
     const { state, plan: decided } = this.#reconciler;
-    return targetReport(this.#config, state, decided);
+    return { ...targetReport(this.#config, state, decided), forwards: this.#forwards.reports() };
   }
 
   /** Applies settings that need no new target: process choice, holdAtStart, …; new path mappings enter the worker anew. */
@@ -94,6 +104,7 @@ export class TargetRunner {
     const remapped = JSON.stringify(config.pathMappings) !== JSON.stringify(this.#config.pathMappings);
     this.#config = config;
     this.#port.update({ terminateOnDisconnect: config.terminateOnDisconnect });
+    this.#forwards.configure(config.forward);
     this.post({ type: 'config' });
     if (remapped && this.#session !== null) this.reenter();
   }
@@ -113,10 +124,12 @@ export class TargetRunner {
   async close(): Promise<void> {
     this.#closing = true;
     this.#reconciler.close();
+    const forwards = this.#forwards.close();
     // Order matters: the keeper says goodbye to debugpy while the agents still carry its bytes.
     await this.#port.close();
     await this.#followed?.close();
     this.#abort.abort();
+    await forwards;
     await this.#target.close();
     await Promise.allSettled(this.#tasks);
   }
@@ -156,6 +169,7 @@ export class TargetRunner {
               this.#log(level, text);
             },
           });
+    this.#forwards.follow(replica);
     this.post({ type: 'following', replica });
   }
 

@@ -1,4 +1,4 @@
-// Owns the sockets that listen on a target's port: binding both loopback addresses, naming who has a port that is taken.
+// Owns the sockets that listen on a port of ours: binding both loopback addresses, naming who has a port that is taken.
 import { createServer, type Server, type Socket } from 'node:net';
 import { DebugwandError } from '../lib/errors.ts';
 import { describePortOwner, portOwner } from './port-owner.ts';
@@ -7,18 +7,20 @@ const CLOSE_MS = 1000;
 
 export class PortListener {
   readonly #onSocket: (socket: Socket) => void;
+  readonly #options: { readonly allowHalfOpen?: boolean };
   readonly #servers: Server[] = [];
 
-  constructor(onSocket: (socket: Socket) => void) {
+  constructor(onSocket: (socket: Socket) => void, options: { readonly allowHalfOpen?: boolean } = {}) {
     this.#onSocket = onSocket;
+    this.#options = options;
   }
 
   /**
    * Binds a port (0: any) on 127.0.0.1, and on ::1 where there is such a thing. Returns the port. After a failure nothing
-   * is bound, and it may be tried again.
+   * is bound, and it may be tried again. `otherwise`: what else a user can do about a port that is taken.
    * @throws DebugwandError `port-taken` naming who has it, `port-denied`
    */
-  async bind(port: number, target: string): Promise<number> {
+  async bind(port: number, otherwise: string): Promise<number> {
     try {
       const bound = await this.#bind('127.0.0.1', port);
       await this.#bind('::1', bound).catch((error: unknown) => {
@@ -28,7 +30,7 @@ export class PortListener {
       return bound;
     } catch (error) {
       await this.close();
-      throw explain(error, port, target);
+      throw explain(error, port, otherwise);
     }
   }
 
@@ -48,7 +50,7 @@ export class PortListener {
   }
 
   #bind(host: string, port: number): Promise<number> {
-    const server = createServer(this.#onSocket);
+    const server = createServer(this.#options, this.#onSocket);
     return new Promise((resolve, reject) => {
       // Later ones are about single connections (no descriptor left): the listener itself goes on.
       server.on('error', reject);
@@ -61,12 +63,12 @@ export class PortListener {
   }
 }
 
-function explain(error: unknown, port: number, target: string): unknown {
+function explain(error: unknown, port: number, otherwise: string): unknown {
   if (codeOf(error) === 'EACCES') {
     return new DebugwandError({
       code: 'port-denied',
       message: `port ${String(port)} may not be opened by this user`,
-      fix: 'choose a port above 1023: `port` in the config, or --port',
+      fix: `choose a port above 1023: ${otherwise}`,
       cause: error,
     });
   }
@@ -76,7 +78,7 @@ function explain(error: unknown, port: number, target: string): unknown {
   return new DebugwandError({
     code: 'port-taken',
     message: `port ${String(port)} is taken by ${describePortOwner(port) ?? 'another process'}`,
-    fix: `${end}, or give the target "${target}" another port (\`port\` in the config, or --port)`,
+    fix: `${end}, or ${otherwise}`,
     cause: error,
   });
 }

@@ -82,7 +82,8 @@ export class EditorPort {
    */
   async listen(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const port = this.#closed ? null : await this.#listener.bind(this.#options.port, this.#options.name);
+    const otherwise = `give the target "${this.#options.name}" another port (\`port\` in the config, or --port)`;
+    const port = this.#closed ? null : await this.#listener.bind(this.#options.port, otherwise);
     if (port === null || this.#closed || signal.aborted) {
       // It may have come to an end while it was bound: that end saw no listener yet.
       await Promise.all([this.#listener.close(), this.close()]);

@@ -1,0 +1,127 @@
+// Owns the way to the ports of one replica: its relay is started at once and again when it is lost, until the replica is
+// left. Connections that are open then go on as long as their replica does.
+import type { Duplex } from 'node:stream';
+import { DebugwandError, messageOf } from '../lib/errors.ts';
+import { pause } from '../lib/time.ts';
+import { relayCommand } from '../agent/bundle.ts';
+import { delayMs } from '../core/backoff.ts';
+import type { Replica } from '../core/types.ts';
+import { Refused, RelayClient } from '../forward/relay.ts';
+import type { Target } from '../targets/target.ts';
+import { Wake } from '../targets/wake.ts';
+
+const RESTART = { firstMs: 250, maxMs: 10_000, healthyMs: 5_000 };
+
+export interface ForwardRelayHooks {
+  /** It can be dialled, or cannot any more. */
+  readonly onChange: () => void;
+  readonly log: (level: 'debug' | 'info', text: string) => void;
+}
+
+export class ForwardRelay {
+  readonly replica: Replica;
+  readonly #target: Target;
+  readonly #hooks: ForwardRelayHooks;
+  readonly #abort = new AbortController();
+  readonly #running: Promise<void>;
+  readonly #wake = new Wake();
+  #relay: RelayClient | null = null;
+  #interpreter: string | null = null;
+  #why: string;
+  #retired = false;
+
+  constructor(target: Target, replica: Replica, hooks: ForwardRelayHooks) {
+    this.#target = target;
+    this.replica = replica;
+    this.#hooks = hooks;
+    this.#why = `a way into ${replica.name} is being opened`;
+    this.#running = this.#run();
+  }
+
+  /** Null: it can be dialled. Else what is waited for. */
+  get waitingFor(): string | null {
+    return this.#relay === null ? this.#why : null;
+  }
+
+  /** Resolves when it is over. Never rejects. */
+  get over(): Promise<void> {
+    return this.#running;
+  }
+
+  /** @throws Refused: nothing was delivered */
+  async dial(port: number, signal: AbortSignal): Promise<Duplex> {
+    if (this.#relay !== null) return this.#relay.dial(port, signal);
+    this.#wake.call();
+    throw new Refused(this.#why);
+  }
+
+  /** Takes no more connections; ends when the last one does. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#relay === null || this.#relay.connections === 0) this.close();
+  }
+
+  /** Ends all of it. Idempotent. */
+  close(): void {
+    this.#abort.abort();
+    this.#relay?.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    for (let failures = 0; !signal.aborted;) {
+      const since = performance.now();
+      try {
+        const relay = await this.#start();
+        this.#relay = relay;
+        this.#hooks.onChange();
+        if (signal.aborted) relay.close();
+        const why = await relay.closed;
+        this.#why = `the way into ${this.replica.name} is being opened again: ${why}`;
+      } catch (error) {
+        this.#why = this.#target.explain(error).message;
+      }
+      this.#relay = null;
+      if (signal.aborted) return;
+      this.#hooks.log('debug', `forward: ${this.#why}`);
+      this.#hooks.onChange();
+      if (this.#retired) return;
+      failures = performance.now() - since > RESTART.healthyMs ? 1 : failures + 1;
+      const ms = delayMs(RESTART, failures, Math.random());
+      // Somebody who waits makes it sooner, but no more often than one can start a program.
+      await pause(Math.min(ms, RESTART.firstMs), signal);
+      if (ms > RESTART.firstMs) await this.#wake.sleep(ms - RESTART.firstMs, signal);
+    }
+  }
+
+  async #start(): Promise<RelayClient> {
+    if (this.#interpreter !== null) return this.#startWith(this.#interpreter);
+    const candidates = await this.#target.interpreters(this.replica, this.#abort.signal);
+    for (const interpreter of candidates) {
+      try {
+        const relay = await this.#startWith(interpreter);
+        this.#interpreter = interpreter;
+        return relay;
+      } catch (error) {
+        const { code } = this.#target.explain(error);
+        if (code !== 'exec-not-found' && code !== 'agent-handshake') throw error;
+        this.#hooks.log('debug', `forward: ${messageOf(error)}`);
+      }
+    }
+    throw new DebugwandError({
+      code: 'python-not-found',
+      message: `no Python 3.8 or later was found in ${this.replica.name} (tried ${candidates.join(', ')})`,
+      fix: 'ports are forwarded through the Python of the target: use an image that has one',
+    });
+  }
+
+  async #startWith(interpreter: string): Promise<RelayClient> {
+    const { signal } = this.#abort;
+    const { argv, bytes } = relayCommand(interpreter);
+    const stream = await this.#target.exec(this.replica, argv, {}, signal);
+    const onIdle = (): void => {
+      if (this.#retired) this.close();
+    };
+    return RelayClient.start(stream, { bundle: bytes, name: this.replica.name, onIdle }, signal);
+  }
+}
