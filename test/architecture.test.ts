@@ -29,7 +29,7 @@ const PURE = [
   /^config\/(schema|shape|problems|input)\.ts$/,
   /^forward\/(http|patience|remote-port|wire)\.ts$/,
   /^targets\/(ago|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
-  /^targets\/kubernetes-(api|errors|guard|rules)\.ts$/,
+  /^targets\/kubernetes-(api|errors|guard|lines|rules)\.ts$/,
   /^lib\/(errors|nearest)\.ts$/,
   /^index\.ts$/,
 ];

@@ -3,9 +3,8 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { homedir } from 'node:os';
-import type { Readable } from 'node:stream';
 import type { ClusterPlace } from '../core/types.ts';
-import { asDebugwandError } from '../lib/errors.ts';
+import { asDebugwandError, type DebugwandError } from '../lib/errors.ts';
 import { KubernetesFailure, type ClusterApi, type RequestOptions, type SocketOptions } from './kubernetes-api.ts';
 import { guard, notAllowed } from './kubernetes-guard.ts';
 import { loadKubeconfig, type Kubeconfig, type KubeconfigChoice } from './kubernetes-kubeconfig.ts';
@@ -37,7 +36,7 @@ export class KubernetesConnection {
   #place: ClusterPlace | null = null;
   #asked: { readonly answer: 'yes' | 'no'; readonly server: string } | null = null;
   /** Why the kubeconfig could not be read anew; the former one is used meanwhile. */
-  #stale: unknown = null;
+  #stale: DebugwandError | null = null;
   #loads = 0;
   #loadedAt = 0;
 
@@ -119,7 +118,7 @@ export class KubernetesConnection {
   }
 
   /** A 401 is answered once with credentials that were asked for anew. */
-  async #send<T extends Readable | unknown>(
+  async #send<T>(
     build: (credentials: Credentials) => WireRequest,
     run: (request: WireRequest, signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
@@ -135,7 +134,10 @@ export class KubernetesConnection {
         if (this.#stale !== null && !(error instanceof KubernetesFailure) && !ended.aborted) throw this.#stale;
         throw error;
       }
-      if (!(await this.#renew(loads))) throw this.#stale ?? error;
+      if (!(await this.#renew(loads))) {
+        if (this.#stale !== null) throw this.#stale;
+        throw error;
+      }
       return run(build(await this.#credentials(ended)), ended);
     }
   }
@@ -170,7 +172,7 @@ export class KubernetesConnection {
     try {
       return await this.#load();
     } catch (error) {
-      this.#stale = error;
+      this.#stale = asDebugwandError(error);
       if (former === null) throw error;
       return former;
     }

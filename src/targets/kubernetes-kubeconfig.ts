@@ -120,7 +120,7 @@ function pem<K extends 'ca' | 'cert' | 'key'>(name: K, value: unknown): Partial<
 export async function loadKubeconfig(choice: KubeconfigChoice): Promise<Kubeconfig> {
   const { config, files, folders, from } = await readMerged(choice);
   const names = config.contexts.map(({ name }) => name);
-  const wanted = choice.context ?? (config.currentContext as string | undefined) ?? '';
+  const wanted = choice.context ?? config.currentContext ?? '';
   const context = config.contexts.find(({ name }) => name === wanted);
   if (context === undefined) throw contextNotFound(wanted, names, from);
   const cluster = config.clusters.find(({ name }) => name === context.cluster);
