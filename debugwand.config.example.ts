@@ -20,6 +20,8 @@ export default {
       holdAtStart: false,
       terminateOnDisconnect: false,
       notify: true,
+      lease: 60,
+      whilePaused: { probes: 'answer', readiness: 'answer' },
     },
 
     // A Compose service, through whatever container it has at the time.
@@ -28,6 +30,31 @@ export default {
       port: 5680,
       // The process to debug, if the choice is wrong: a regular expression against its command line …
       process: { match: 'gunicorn: worker' },
+    },
+
+    // Pods of Kubernetes, through rollouts, restarts and scalings: by a `service`, or by one of `deployment`, `statefulset`,
+    // `daemonset`, `job`, `cronJob`, `pod`, `selector` (labels: 'app=web,tier!=cache') and `knative` instead.
+    shop: {
+      kubernetes: {
+        service: 'web',
+        // Default: the context's, else `default`.
+        namespace: 'shop',
+        // Default: the current one when wand starts; later changes of the kubeconfig's choice are not followed.
+        context: 'kind-dev',
+        // Default: KUBECONFIG, then ~/.kube/config.
+        kubeconfig: './kubeconfig',
+        // Default: the pod's default container, else the first that is no sidecar.
+        container: 'app',
+        // Which pod: the newest ready one of the current revision, or the one of this name.
+        replica: 'newest',
+        // Where the container's own rights do not let the debugger in, an ephemeral container with SYS_PTRACE does; it stays
+        // in the pod until that goes. 'ask': you are told first. 'allow': it is made when needed. 'never'.
+        ephemeralContainers: 'ask',
+      },
+      port: 5683,
+      // Ports of the app to keep reachable on 127.0.0.1 through every rollout: LOCAL:REMOTE by number or name, or one for
+      // both. For containers of Docker, too.
+      forward: ['8000:http', '9000'],
     },
 
     // A command that wand starts and stops; no shell, so pipes and && are not for here.
@@ -57,4 +84,14 @@ export default {
 
   // Desktop notifications: debugger back after a reload, worker crashed, target blocked.
   notify: true,
+
+  // Seconds that breakpoints and a stop are kept while the connection into the target is cut; then the app runs on. 0: off.
+  lease: 60,
+
+  // While all threads are stopped by the debugger: 'answer' HTTP probes in the app's place, or only 'warn' of the time left;
+  // and whether the pod stays ready ('answer') or gets no more requests until it runs on ('fail').
+  whilePaused: { probes: 'answer', readiness: 'answer' },
+
+  // Contexts of the kubeconfig that may be debugged although they do not look local (`*` stands for anything).
+  allowContexts: ['team-dev', 'staging-*'],
 } satisfies Config;

@@ -26,9 +26,10 @@ const PURE = [
   // All of DAP but where its sockets are.
   /^dap\/(?!editor-|port-owner|proxy|upstream)/,
   /^agent\/(protocol|framing|guards)\.ts$/,
-  /^config\/(schema|shape|problems|input)\.ts$/,
+  /^config\/(forward|schema|shape|problems|input)\.ts$/,
   /^forward\/(http|patience|remote-port|wire)\.ts$/,
   /^targets\/(ago|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
+  /^targets\/kubernetes-(container|fields|pod|revision|select|wire|words)\.ts$/,
   /^targets\/kubernetes-(api|errors|guard|lines|rules)\.ts$/,
   /^lib\/(errors|nearest)\.ts$/,
   /^index\.ts$/,

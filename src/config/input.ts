@@ -22,6 +22,43 @@ export type DockerInput = (
   host?: string;
 };
 
+/** Exactly one of the properties. */
+type OneOf<T> = { [K in keyof T]: Pick<T, K> & { [Other in Exclude<keyof T, K>]?: never } }[keyof T];
+
+/** Which pods, by what makes them or leads to them. */
+interface WorkloadNames {
+  service: string;
+  deployment: string;
+  statefulset: string;
+  daemonset: string;
+  job: string;
+  cronJob: string;
+  pod: string;
+  /** Labels, as kubectl takes them: `app=web,tier!=cache`. */
+  selector: string;
+  /** A service of Knative Serving. */
+  knative: string;
+}
+
+/** Pods of a workload, through rollouts, restarts and scalings. */
+export type KubernetesInput = OneOf<WorkloadNames> & {
+  /** Default: the context's, else `default`. */
+  namespace?: string;
+  /** A context of the kubeconfig. Default: the current one; it is kept for as long as wand runs. */
+  context?: string;
+  /** Relative to the config file. Default: `KUBECONFIG`, then `~/.kube/config`. */
+  kubeconfig?: string;
+  /** The container in the pod. Default: the pod's default container, then the first that is no sidecar. */
+  container?: string;
+  /** Which pod: the newest of the current revision that is ready, or the one of this name. Default: 'newest'. */
+  replica?: string;
+  /**
+   * What may be done where the container's own rights do not let the debugger in: add an ephemeral container of the same
+   * image with SYS_PTRACE to the pod, which stays there until the pod goes. Default: 'ask'.
+   */
+  ephemeralContainers?: 'ask' | 'allow' | 'never';
+};
+
 /** Settings that can stand at the top, for all targets, and in a target, for that one. */
 export interface CommonInput {
   /** Hold a new worker until its breakpoints are set (3 s at most), so that those at module level are hit. Default: false. */
@@ -30,6 +67,18 @@ export interface CommonInput {
   terminateOnDisconnect?: boolean;
   /** Desktop notifications: debugger back, worker crashed, target blocked. Default: true. */
   notify?: boolean;
+  /**
+   * Seconds that a worker's debugger waits, breakpoints and stops kept, for a connection that was cut; then the app runs
+   * on without it. 0: not at all. Default: 60.
+   */
+  lease?: number;
+  /** What probes of the platform are told while all threads are stopped by the debugger. */
+  whilePaused?: {
+    /** 'answer': HTTP probes are answered in the app's place. 'warn': the time left is only shown. Default: 'answer'. */
+    probes?: 'answer' | 'warn';
+    /** Whether the pod stays ready, and gets requests, which then wait. Default: 'answer'. */
+    readiness?: 'answer' | 'fail';
+  };
 }
 
 interface TargetSettings extends CommonInput {
@@ -39,10 +88,27 @@ interface TargetSettings extends CommonInput {
   pathMappings?: PathMappingInput[];
 }
 
-export interface DockerTargetInput extends TargetSettings {
-  docker: DockerInput;
+/** Targets whose ports are not those of this machine. */
+interface RemoteSettings extends TargetSettings {
+  /**
+   * Ports of the app to keep reachable on this machine, through rollouts: `'8000:http'` is the container's port `http` on
+   * 127.0.0.1:8000, `'9000'` the same number on both sides.
+   */
+  forward?: string[];
   /** Overrides the choice of the worker. Default: 'auto'. */
   process?: ProcessInput;
+}
+
+export interface DockerTargetInput extends RemoteSettings {
+  docker: DockerInput;
+  kubernetes?: never;
+  command?: never;
+  cwd?: never;
+}
+
+export interface KubernetesTargetInput extends RemoteSettings {
+  kubernetes: KubernetesInput;
+  docker?: never;
   command?: never;
   cwd?: never;
 }
@@ -55,22 +121,28 @@ export interface CommandTargetInput extends TargetSettings {
   /** Overrides the choice of the worker. Default: 'auto'. */
   process?: ProcessInput;
   docker?: never;
+  kubernetes?: never;
+  forward?: never;
 }
 
 export interface ProcessTargetInput extends TargetSettings {
   /** A process of this machine that something else started. */
   process: { match: string } | { pid: number };
   docker?: never;
+  kubernetes?: never;
+  forward?: never;
   command?: never;
   cwd?: never;
 }
 
-export type TargetInput = DockerTargetInput | CommandTargetInput | ProcessTargetInput;
+export type TargetInput = DockerTargetInput | KubernetesTargetInput | CommandTargetInput | ProcessTargetInput;
 
 /** What `debugwand.config.ts` exports. */
 export interface Config extends CommonInput {
   /** What to debug, by names of your own. */
   targets: Record<string, TargetInput>;
-  /** For all docker and command targets without one of their own. Default: 'auto'. */
+  /** For all targets but `process` ones without one of their own. Default: 'auto'. */
   process?: ProcessInput;
+  /** Kubernetes contexts that may be debugged although they do not look local; `*` stands for anything. Default: none. */
+  allowContexts?: string[];
 }

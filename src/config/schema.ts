@@ -1,10 +1,19 @@
 // Owns the way from what a config file holds to a ProjectConfig: defaults filled in, global settings pushed into the
 // targets, paths absolute, a port for everyone. Pure: the disk is load.ts.
 import { posix, resolve, win32 } from 'node:path';
-import type { PathMapping, ProcessChoice, ProjectConfig, TargetConfig, TargetSource } from '../core/types.ts';
+import type {
+  KubernetesSource,
+  PathMapping,
+  ProcessChoice,
+  ProjectConfig,
+  TargetConfig,
+  TargetSource,
+  WorkloadKind,
+} from '../core/types.ts';
 import { TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import { invalidConfig, type Problem } from './problems.ts';
-import { type RawConfig, type RawProcess, type RawTarget, readShape } from './shape.ts';
+import { parseForward } from './forward.ts';
+import { type RawConfig, type RawProcess, type RawTarget, readShape, WORKLOAD_KEYS } from './shape.ts';
 
 /** The port of the first target that names none; further ones get the next numbers that nobody uses. */
 export const FIRST_PORT = 5679;
@@ -31,9 +40,9 @@ export function parseConfig(raw: unknown, place: ConfigPlace): ProjectConfig {
 }
 
 function resolveTarget(name: string, target: RawTarget, config: RawConfig, port: number, root: string): TargetConfig {
-  const source = sourceOf(target, root);
+  const source = sourceOf(target, config, root);
   // A process target's own `process` says where to look; what runs in there is then chosen by its role.
-  const isOverride = target.docker !== undefined || target.command !== undefined;
+  const isOverride = target.docker !== undefined || target.kubernetes !== undefined || target.command !== undefined;
   return {
     name,
     port,
@@ -43,14 +52,19 @@ function resolveTarget(name: string, target: RawTarget, config: RawConfig, port:
     holdAtStart: target.holdAtStart ?? config.holdAtStart ?? false,
     terminateOnDisconnect: target.terminateOnDisconnect ?? config.terminateOnDisconnect ?? false,
     notify: target.notify ?? config.notify ?? true,
-    leaseSeconds: TARGET_DEFAULTS.leaseSeconds,
-    whilePaused: TARGET_DEFAULTS.whilePaused,
-    forward: TARGET_DEFAULTS.forward,
+    leaseSeconds: target.lease ?? config.lease ?? TARGET_DEFAULTS.leaseSeconds,
+    whilePaused: {
+      probes: target.whilePaused?.probes ?? config.whilePaused?.probes ?? TARGET_DEFAULTS.whilePaused.probes,
+      readiness:
+        target.whilePaused?.readiness ?? config.whilePaused?.readiness ?? TARGET_DEFAULTS.whilePaused.readiness,
+    },
+    forward: (target.forward ?? []).flatMap((text) => parseForward(text) ?? []),
   };
 }
 
-function sourceOf(target: RawTarget, root: string): TargetSource {
-  const { docker, command, process } = target;
+function sourceOf(target: RawTarget, config: RawConfig, root: string): TargetSource {
+  const { docker, kubernetes, command, process } = target;
+  if (kubernetes !== undefined) return kubernetesSource(kubernetes, config.allowContexts ?? [], root);
   if (docker !== undefined) {
     const host = docker.host === undefined ? {} : { host: docker.host };
     if (docker.compose !== undefined) return { kind: 'docker', compose: docker.compose, ...host };
@@ -60,6 +74,26 @@ function sourceOf(target: RawTarget, root: string): TargetSource {
   const choice = choiceOf(process ?? 'auto');
   if (choice === 'auto') throw new TypeError('a target without a source got past the checks');
   return 'pid' in choice ? { kind: 'local', pid: choice.pid } : { kind: 'local', match: choice.match };
+}
+
+function kubernetesSource(
+  raw: NonNullable<RawTarget['kubernetes']>,
+  allowContexts: readonly string[],
+  root: string,
+): KubernetesSource {
+  const key = WORKLOAD_KEYS.find((name) => raw[name] !== undefined) ?? 'service';
+  const { namespace, context, kubeconfig, container, replica } = raw;
+  return {
+    kind: 'kubernetes',
+    workload: { kind: key.toLowerCase() as Lowercase<typeof key> satisfies WorkloadKind, name: raw[key] ?? '' },
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(context === undefined ? {} : { context }),
+    ...(kubeconfig === undefined ? {} : { kubeconfig: resolve(root, kubeconfig) }),
+    ...(container === undefined ? {} : { container }),
+    replica: replica === undefined || replica === 'newest' ? 'newest' : { pod: replica },
+    ephemeralContainers: raw.ephemeralContainers ?? 'ask',
+    allowContexts,
+  };
 }
 
 function choiceOf(raw: RawProcess): ProcessChoice {
@@ -94,39 +128,64 @@ function sourceProblems(targets: readonly LooseTarget[], known: readonly Problem
   const rule = (path: readonly PropertyKey[], text: string): void => {
     problems.push({ kind: 'rule', path: ['targets', ...path], found: null, rule: text });
   };
-  for (const [name, { docker, command, process, cwd, kubernetes }] of targets) {
+  for (const [name, { docker, command, process, cwd, kubernetes, forward }] of targets) {
     // A setting with a typo may be the source that seems to be missing.
-    const unclear = kubernetes !== undefined || known.some(({ kind, path }) => kind === 'unknown' && path[1] === name);
-    if (docker !== undefined && command !== undefined) {
-      rule([name], 'has both `docker` and `command`: make two targets of it');
-    } else if (docker === undefined && command === undefined && (process === undefined || process === 'auto')) {
+    const unclear = known.some(({ kind, path }) => kind === 'unknown' && path[1] === name);
+    const given = Object.entries({ docker, kubernetes, command }).flatMap(([key, value]) =>
+      value === undefined ? [] : [`\`${key}\``],
+    );
+    if (given.length > 1) {
+      rule(
+        [name],
+        `has ${given.length === 2 ? 'both ' : ''}${given.join(' and ')}: make ${given.length === 2 ? 'two' : 'three'} targets of it`,
+      );
+    } else if (given.length === 0 && (process === undefined || process === 'auto')) {
       if (unclear) continue;
       rule(
         [name],
-        "does not say what to debug. Allowed: docker: { container: 'name' }, command: ['python', 'app.py'], process: { match: '…' } or process: { pid: 4242 }",
+        "does not say what to debug. Allowed: docker: { container: 'name' }, kubernetes: { service: 'web' }, command: ['python', 'app.py'], process: { match: '…' } or process: { pid: 4242 }",
       );
     }
     if (cwd !== undefined && command === undefined && !unclear) rule([name, 'cwd'], 'goes with `command` only');
+    if (forward !== undefined && docker === undefined && kubernetes === undefined && !unclear) {
+      rule(
+        [name, 'forward'],
+        'goes with `docker` and `kubernetes` only: ports of this machine are reachable as they are',
+      );
+    }
   }
   return problems;
 }
 
 function portProblems(targets: readonly LooseTarget[]): Problem[] {
   const users = new Map<number, string>();
-  return targets.flatMap(([name, { port }]): Problem[] => {
-    if (typeof port !== 'number') return [];
+  const taken = (port: number, name: string, path: readonly PropertyKey[]): Problem[] => {
     const first = users.get(port);
     users.set(port, first ?? name);
     if (first === undefined) return [];
-    const rule = `${port} is the port of \`${first}\` already: each target needs its own`;
-    return [{ kind: 'rule', path: ['targets', name, 'port'], found: null, rule }];
-  });
+    const rule = `${port} is ${first} already: each needs its own`;
+    return [{ kind: 'rule', path: ['targets', ...path], found: null, rule }];
+  };
+  return [
+    ...targets.flatMap(([name, { port }]) =>
+      typeof port === 'number' ? taken(port, `the port of \`${name}\``, [name, 'port']) : [],
+    ),
+    ...targets.flatMap(([name, { forward }]) =>
+      (Array.isArray(forward) ? forward : []).flatMap((entry, index) => {
+        const port = typeof entry === 'string' ? parseForward(entry)?.localPort : undefined;
+        return port === undefined ? [] : taken(port, `a forward of \`${name}\``, [name, 'forward', index]);
+      }),
+    ),
+  ];
 }
 
 /** Depends on the config alone, so a target keeps its port from one start to the next. */
 function assignPorts(config: RawConfig): Map<string, number> {
   const entries = Object.entries(config.targets);
-  const taken = new Set(entries.flatMap(([, { port }]) => (port === undefined ? [] : [port])));
+  const forwards = entries.flatMap(([, { forward }]) =>
+    (forward ?? []).flatMap((text) => parseForward(text)?.localPort ?? []),
+  );
+  const taken = new Set([...forwards, ...entries.flatMap(([, { port }]) => (port === undefined ? [] : [port]))]);
   const ports = new Map<string, number>();
   let next = FIRST_PORT;
   for (const [name, { port }] of entries) {

@@ -3,9 +3,11 @@
 import { z } from 'zod';
 import type { Config } from './input.ts';
 import type { Problem } from './problems.ts';
+import { FORWARD_RULE, parseForward } from './forward.ts';
 import { describeFound, pathText } from './problems.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const ABSOLUTE = /^(\/|[A-Za-z]:[\\/])/;
 
 const text = z.string().min(1, 'must not be empty').describe('a string');
@@ -37,11 +39,57 @@ const docker = z
   )
   .describe("{ container: 'name' } or { compose: { project: 'shop', service: 'web' } }");
 
-const common = { holdAtStart: flag.optional(), terminateOnDisconnect: flag.optional(), notify: flag.optional() };
+/** Names of workloads in the config; exactly one is given. */
+export const WORKLOAD_KEYS = [
+  'service',
+  'deployment',
+  'statefulset',
+  'daemonset',
+  'job',
+  'cronJob',
+  'pod',
+  'selector',
+  'knative',
+] as const;
+
+const workloads = Object.fromEntries(WORKLOAD_KEYS.map((key) => [key, text.optional()])) as Readonly<
+  Record<(typeof WORKLOAD_KEYS)[number], z.ZodOptional<typeof text>>
+>;
+const kubernetes = z
+  .strictObject({
+    ...workloads,
+    namespace: text.regex(DNS_LABEL, 'is no name of a namespace').optional(),
+    context: text.optional(),
+    kubeconfig: text.describe('a file').optional(),
+    container: text.optional(),
+    replica: text.describe("'newest' or the name of a pod").optional(),
+    ephemeralContainers: z.enum(['ask', 'allow', 'never']).describe("'ask', 'allow' or 'never'").optional(),
+  })
+  .refine(
+    (value) => WORKLOAD_KEYS.filter((key) => value[key] !== undefined).length === 1,
+    `must have one of ${WORKLOAD_KEYS.map((key) => `\`${key}\``).join(', ')}`,
+  )
+  .describe("{ service: 'web', namespace: 'shop' } or { deployment: 'web' }");
+
+const whilePaused = z
+  .strictObject({
+    probes: z.enum(['answer', 'warn']).describe("'answer' or 'warn'").optional(),
+    readiness: z.enum(['answer', 'fail']).describe("'answer' or 'fail'").optional(),
+  })
+  .describe("{ probes: 'answer' | 'warn', readiness: 'answer' | 'fail' }");
+
+const common = {
+  holdAtStart: flag.optional(),
+  terminateOnDisconnect: flag.optional(),
+  notify: flag.optional(),
+  lease: z.number().min(0).max(3600).describe('seconds: a number from 0 to 3600').optional(),
+  whilePaused: whilePaused.optional(),
+};
 
 const target = z
   .strictObject({
     docker: docker.optional(),
+    kubernetes: kubernetes.optional(),
     command: z
       .array(z.string().describe('a string'))
       .min(1, 'must name a program')
@@ -51,11 +99,19 @@ const target = z
     process: processChoice.optional(),
     port: port.optional(),
     pathMappings: z.array(pathMapping).describe("a list: [{ local: '.', remote: '/app' }]").optional(),
+    forward: z
+      .array(
+        z
+          .string()
+          .refine((value) => parseForward(value) !== null, FORWARD_RULE)
+          .describe("a string like '8000:http'"),
+      )
+      .describe("a list: ['8000:http', '9000']")
+      .optional(),
     ...common,
-    kubernetes: z.undefined('is coming with Kubernetes: this version has `docker`, `command` and `process`').optional(),
   })
   .describe(
-    "a target: { docker: { container: 'name' } }, { command: ['python', 'app.py'] } or { process: { match: '…' } }",
+    "a target: { docker: { container: 'name' } }, { kubernetes: { service: 'web' } }, { command: ['python', 'app.py'] } or { process: { match: '…' } }",
   );
 
 const config = z
@@ -65,6 +121,7 @@ const config = z
       .refine((value) => Object.keys(value).length > 0, 'must have one target at least')
       .describe("targets by name: { api: { docker: { container: 'api' } } }"),
     process: processChoice.optional(),
+    allowContexts: z.array(text).describe("a list of contexts: ['team-dev', 'staging-*']").optional(),
     ...common,
   })
   .describe('an object with `targets`');
@@ -103,7 +160,6 @@ export function settingPaths(): readonly string[] {
     else if (inner instanceof z.ZodObject) {
       for (const [key, value] of Object.entries(inner.shape)) {
         const below = path === '' ? key : `${path}.${key}`;
-        if (key === 'kubernetes') continue; // not a setting yet
         paths.push(below);
         walk(value, below);
       }
@@ -145,9 +201,6 @@ function problemsOf(issue: z.core.$ZodIssue, raw: unknown, above: Path): Problem
         return [{ kind: 'rule', path, found: shown, rule: issue.message }];
       }
       break;
-    case 'invalid_type':
-      if (issue.expected === 'undefined') return [{ kind: 'rule', path, found: null, rule: issue.message }];
-      break;
     default:
   }
   return [
@@ -179,7 +232,7 @@ function schemaAt(path: Path): unknown {
 
 function keysOf(schema: unknown): readonly string[] {
   if (schema instanceof z.ZodUnion) return schema.options.flatMap(keysOf);
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape).filter((key) => key !== 'kubernetes') : [];
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
 function describe(schema: unknown): string {

@@ -80,7 +80,8 @@ export function parsePod(value: unknown): Pod | null {
     hostPid: spec['hostPID'] === true,
     sharesProcesses: spec['shareProcessNamespace'] === true,
     ready: conditions.some((c) => c['type'] === 'Ready' && c['status'] === 'True'),
-    unscheduled: scheduled === undefined ? null : { reason: text(scheduled['reason']), message: text(scheduled['message']) },
+    unscheduled:
+      scheduled === undefined ? null : { reason: text(scheduled['reason']), message: text(scheduled['message']) },
     containers: containers('containers', 'containerStatuses'),
     initContainers: containers('initContainers', 'initContainerStatuses'),
     ephemeralContainers: list(spec['ephemeralContainers']).map((c) => text(fields(c)['name'])),
@@ -101,7 +102,9 @@ function parseContainer(f: Fields, status: unknown, folders: ReadonlyMap<string,
     env: Object.fromEntries(env.map((entry) => [text(entry['name']), text(entry['value'])])),
     workingDir: text(f['workingDir']),
     ports,
-    probes: (['startup', 'liveness', 'readiness'] as const).flatMap((kind) => parseProbe(kind, f[`${kind}Probe`], ports)),
+    probes: (['startup', 'liveness', 'readiness'] as const).flatMap((kind) =>
+      parseProbe(kind, f[`${kind}Probe`], ports),
+    ),
     hostPaths: list(f['volumeMounts']).flatMap((entry) => {
       const mount = fields(entry);
       const folder = folders.get(text(mount['name']));

@@ -61,7 +61,6 @@ function toldBy(named: Named | null): string | null {
   return named.latestReadyRevision || named.latestCreatedRevision || null;
 }
 
-
 /** The set of the Deployment's revision; else of the highest one: a rollback gives the old set a new number. */
 function bySets(family: string, sets: readonly ReplicaSet[], named: Named | null): string | null {
   const own = sets.filter((set) => set.owner !== null && `${set.owner.kind} ${set.owner.uid}` === family);

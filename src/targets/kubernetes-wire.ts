@@ -1,6 +1,17 @@
 // Owns what workloads look like to us: guards that turn `unknown` of the API server into the few fields that we use. Pods
 // are kubernetes-pod.ts. Pure.
-import { dictionary, fields, isFields, list, number, portName, text, texts, time, type Fields } from './kubernetes-fields.ts';
+import {
+  dictionary,
+  fields,
+  isFields,
+  list,
+  number,
+  portName,
+  text,
+  texts,
+  time,
+  type Fields,
+} from './kubernetes-fields.ts';
 
 export interface Meta {
   readonly name: string;
@@ -178,7 +189,11 @@ export function parseController(kind: Controller['kind']): (value: unknown) => C
 export function parseReplicaSet(value: unknown): ReplicaSet | null {
   const meta = parseMeta(value);
   if (meta === null) return null;
-  return { ...meta, revision: Number(meta.annotations['deployment.kubernetes.io/revision'] ?? 0) || 0, wanted: number(specOf(value)['replicas'], 1) };
+  return {
+    ...meta,
+    revision: Number(meta.annotations['deployment.kubernetes.io/revision'] ?? 0) || 0,
+    wanted: number(specOf(value)['replicas'], 1),
+  };
 }
 
 export function parseJob(value: unknown): Job | null {

@@ -22,6 +22,68 @@ function problems(raw: unknown, file: string | null = PLACE.file): DebugwandErro
 }
 
 describe('what a config says', () => {
+  test('pods, with everything that may be said of them, and what comes from the top', () => {
+    const [bare, full] = targets({
+      lease: 5,
+      whilePaused: { readiness: 'fail' },
+      allowContexts: ['team-*'],
+      targets: {
+        bare: { kubernetes: { cronJob: 'nightly' } },
+        full: {
+          kubernetes: {
+            selector: 'app=web,tier!=cache',
+            namespace: 'shop',
+            context: 'dev',
+            kubeconfig: '../kc',
+            container: 'app',
+            replica: 'web-0',
+            ephemeralContainers: 'allow',
+          },
+          process: { match: 'celery' },
+          lease: 0,
+          whilePaused: { probes: 'warn' },
+          forward: ['8000:http', '9000', '5679:80'],
+        },
+      },
+    });
+    expect(bare).toMatchObject({
+      // 5679 is taken by a forward.
+      port: 5680,
+      source: {
+        kind: 'kubernetes',
+        workload: { kind: 'cronjob', name: 'nightly' },
+        replica: 'newest',
+        ephemeralContainers: 'ask',
+        allowContexts: ['team-*'],
+      },
+      process: 'auto',
+      leaseSeconds: 5,
+      whilePaused: { probes: 'answer', readiness: 'fail' },
+      forward: [],
+    });
+    expect(full).toMatchObject({
+      source: {
+        kind: 'kubernetes',
+        workload: { kind: 'selector', name: 'app=web,tier!=cache' },
+        namespace: 'shop',
+        context: 'dev',
+        kubeconfig: '/kc',
+        container: 'app',
+        replica: { pod: 'web-0' },
+        ephemeralContainers: 'allow',
+        allowContexts: ['team-*'],
+      },
+      process: { match: 'celery' },
+      leaseSeconds: 0,
+      whilePaused: { probes: 'warn', readiness: 'fail' },
+      forward: [
+        { localPort: 8000, remotePort: 'http' },
+        { localPort: 9000, remotePort: 9000 },
+        { localPort: 5679, remotePort: 80 },
+      ],
+    });
+  });
+
   test('defaults, and everything that a target may say', () => {
     const [bare, full] = targets({
       targets: {
@@ -69,6 +131,9 @@ describe('what a config says', () => {
       holdAtStart: true,
       terminateOnDisconnect: true,
       notify: false,
+      leaseSeconds: 60,
+      whilePaused: { probes: 'answer', readiness: 'answer' },
+      forward: [],
     });
   });
 
@@ -117,7 +182,7 @@ describe('what is wrong with a config', () => {
   const cases: readonly (readonly [raw: unknown, line: string])[] = [
     [
       one({ docker, pathMapping: [] }),
-      'targets.web.pathMapping: no such setting (found the list []) → did you mean `pathMappings`? Allowed: docker, command,',
+      'targets.web.pathMapping: no such setting (found the list []) → did you mean `pathMappings`? Allowed: docker, kubernetes, command,',
     ],
     [one({ docker, hold_at_start: true }), 'did you mean `holdAtStart`?'],
     [one({ docker, zebra: 1 }), 'targets.web.zebra: no such setting (found the number 1). Allowed: docker,'],
@@ -175,7 +240,58 @@ describe('what is wrong with a config', () => {
       one({ docker, pathMappings: { local: '.', remote: '/app' } }),
       'targets.web.pathMappings: found the object {"local":".","remote":"/app"}. Allowed: a list:',
     ],
-    [one({ kubernetes: { service: 'x' } }), 'targets.web.kubernetes: is coming with Kubernetes'],
+    [
+      one({ kubernetes: {} }),
+      'targets.web.kubernetes: must have one of `service`, `deployment`, `statefulset`, `daemonset`, `job`, `cronJob`, `pod`, `selector`, `knative`',
+    ],
+    [one({ kubernetes: { service: 'x', pod: 'y' } }), 'targets.web.kubernetes: must have one of `service`, '],
+    [
+      one({ kubernetes: { servcie: 'x' } }),
+      'targets.web.kubernetes.servcie: no such setting (found the string "x") → did you mean `service`?',
+    ],
+    [one({ kubernetes: { service: '' } }), 'targets.web.kubernetes.service: must not be empty'],
+    [
+      one({ kubernetes: { service: 'x', namespace: 'A b' } }),
+      'targets.web.kubernetes.namespace: is no name of a namespace (found the string "A b")',
+    ],
+    [
+      one({ kubernetes: { service: 'x', ephemeralContainers: true } }),
+      "targets.web.kubernetes.ephemeralContainers: found true. Allowed: 'ask', 'allow' or 'never'",
+    ],
+    [
+      one({ kubernetes: 'web' }),
+      "targets.web.kubernetes: found the string \"web\". Allowed: { service: 'web', namespace: 'shop' }",
+    ],
+    [
+      one({ kubernetes: { service: 'x' }, docker }),
+      'targets.web: has both `docker` and `kubernetes`: make two targets of it',
+    ],
+    [one({ kubernetes: { service: 'x' }, cwd: '.' }), 'targets.web.cwd: goes with `command` only'],
+    [one({ docker, forward: ['80:http:x'] }), 'targets.web.forward[0]: is no forward: '],
+    [one({ docker, forward: ['0'] }), 'targets.web.forward[0]: is no forward: '],
+    [one({ docker, forward: ['http'] }), 'targets.web.forward[0]: is no forward: '],
+    [one({ docker, forward: '80' }), 'targets.web.forward: found the string "80". Allowed: a list: '],
+    [one({ command: ['x'], forward: ['80'] }), 'targets.web.forward: goes with `docker` and `kubernetes` only'],
+    [one({ docker, port: 8000, forward: ['8000:80'] }), 'targets.web.forward[0]: 8000 is the port of `web` already'],
+    [one({ docker, forward: ['8000:80', '8000:81'] }), 'targets.web.forward[1]: 8000 is a forward of `web` already'],
+    [one({ docker, lease: -1 }), 'targets.web.lease: found the number -1. Allowed: seconds: a number from 0 to 3600'],
+    [one({ docker, lease: '60' }), 'targets.web.lease: found the string "60". Allowed: seconds: '],
+    [
+      one({ docker, whilePaused: { probes: 'fail' } }),
+      "targets.web.whilePaused.probes: found the string \"fail\". Allowed: 'answer' or 'warn'",
+    ],
+    [
+      one({ docker, whilePaused: { probe: 'warn' } }),
+      'targets.web.whilePaused.probe: no such setting (found the string "warn") → did you mean `probes`?',
+    ],
+    [
+      { targets: { a: { docker } }, allowContexts: 'x' },
+      'allowContexts: found the string "x". Allowed: a list of contexts: ',
+    ],
+    [
+      { targets: { a: { docker } }, allowContext: ['x'] },
+      'allowContext: no such setting (found the list ["x"]) → did you mean `allowContexts`?',
+    ],
     [one(null), 'targets.web: found null. Allowed: a target:'],
     [{ targets: { 'my app': { docker } } }, 'targets."my app": must be letters, digits, `-`, `_` and `.`'],
     [{ targets: { a: { docker, port: 1 }, b: { docker, port: 1 } } }, 'targets.b.port: 1 is the port of `a` already'],

@@ -129,7 +129,13 @@ describe('the replica', () => {
 });
 
 describe('replicas that are ranked', () => {
-  const make = (id: string, rank: number, rest: Partial<Replica> = {}): Replica => ({ ...REPLICA, id, name: id, rank, ...rest });
+  const make = (id: string, rank: number, rest: Partial<Replica> = {}): Replica => ({
+    ...REPLICA,
+    id,
+    name: id,
+    rank,
+    ...rest,
+  });
   const there = (...replicas: Replica[]): Observation => ({
     type: 'snapshot',
     snapshot: { replicas, waitingFor: null, error: null },
@@ -151,9 +157,17 @@ describe('replicas that are ranked', () => {
     ['it got worse than another', [...attachedTo(old), there(make('a', 1), make('old', 2))], 'a'],
     ['it got worse, nobody is better: stays', [...attachedTo(old), there(make('old', 4), make('a', 4))], 'stays'],
     ['it is gone', [...attachedTo(old), there(make('a', 3))], 'a'],
-    ['its container started anew, another is as good', [...attachedTo(old), there(make('a', 0), make('old', 0, { startedAt: 't2' }))], 'a'],
+    [
+      'its container started anew, another is as good',
+      [...attachedTo(old), there(make('a', 0), make('old', 0, { startedAt: 't2' }))],
+      'a',
+    ],
     ['its container ended', [...attachedTo(old), there(make('old', 5, { state: 'restarting' }))], null],
-    ['stopped, a better one came: stays', [...attachedTo(old), stopped, there(make('new', 0), make('old', 1))], 'stays'],
+    [
+      'stopped, a better one came: stays',
+      [...attachedTo(old), stopped, there(make('new', 0), make('old', 1))],
+      'stays',
+    ],
     ['stopped, its probe fails: stays', [...attachedTo(old), stopped, there(make('a', 0), make('old', 2))], 'stays'],
     [
       'stopped, and taken away',
