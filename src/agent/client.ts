@@ -1,20 +1,19 @@
 // Owns the daemon's end of one agent: requests and their answers, channels, events, and one end to it all.
 // Must not decide what to ask for, nor how the agent's program is started.
 import type { Duplex } from 'node:stream';
-import { messageOf } from '../lib/errors.ts';
 import type { ExecStream } from '../targets/target.ts';
 import { Channel } from './channel.ts';
 import { AgentFailure, agentLost, noAgent, reasonOf } from './failure.ts';
-import { encodeData, encodeMessage, FrameDecoder, MagicFinder, type Frame } from './framing.ts';
+import { encodeData, encodeMessage, type Frame } from './framing.ts';
 import { parseIncoming, RESULTS } from './guards.ts';
 import type { AgentEvent, Hello, Methods } from './protocol.ts';
+import { AgentWire, type Lease } from './wire.ts';
 
 export { AgentFailure } from './failure.ts';
 
 const HANDSHAKE_MS = 15_000;
 /** The agent leaves within 5 s of the end of its standard input; then the wire is cut. */
 const LEAVE_MS = 6_000;
-const STDERR_TAIL = 4_096;
 const UPLOAD_CHUNK = 256 * 1024;
 
 export interface AgentOptions {
@@ -23,6 +22,8 @@ export interface AgentOptions {
   /** Of the replica, for messages. */
   readonly name: string;
   readonly handshakeMs?: number;
+  /** Makes a cut no end: requests and channels wait, and go on. */
+  readonly lease?: Lease;
 }
 
 export interface AgentEnd {
@@ -39,41 +40,31 @@ interface Pending {
 }
 
 export class AgentClient {
-  readonly #stream: ExecStream;
+  readonly #wire: AgentWire;
   readonly #name: string;
-  readonly #decoder = new FrameDecoder();
   readonly #pending = new Map<number, Pending>();
   readonly #channels = new Map<number, Channel>();
   readonly #listeners = new Set<(event: AgentEvent) => void>();
   readonly #greeted = Promise.withResolvers<Hello>();
   readonly #closed = Promise.withResolvers<AgentEnd>();
-  #magic: MagicFinder | null = new MagicFinder();
   #hello: Hello | null = null;
-  #stderr = '';
   #lastId = 0;
   #lastChannel = 0;
   #ended = false;
   #leaving = false;
   #paused = false;
 
-  private constructor(stream: ExecStream, name: string) {
-    this.#stream = stream;
+  private constructor(stream: ExecStream, name: string, lease: Lease | null) {
     this.#name = name;
-    stream.stdout.on('data', (chunk: Buffer) => {
-      this.#receive(chunk);
-    });
-    stream.stderr.on('data', (chunk: Buffer) => {
-      this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-STDERR_TAIL);
-    });
-    for (const part of [stream.stdin, stream.stdout, stream.stderr]) {
-      part.on('error', (error: Error) => {
-        this.#end(messageOf(error));
-      });
-    }
-    void stream.exit.then(({ code, error }) => {
-      if (error !== undefined) this.#end(messageOf(error));
-      else this.#end(code === null ? 'the connection was cut' : `the agent ended with status ${String(code)}`);
-    });
+    const hooks = {
+      onFrame: (frame: Frame): void => {
+        this.#frame(frame);
+      },
+      onEnd: (why: string, tail: string): void => {
+        this.#settle(why, tail);
+      },
+    };
+    this.#wire = new AgentWire(stream, hooks, lease);
   }
 
   /**
@@ -81,16 +72,16 @@ export class AgentClient {
    * @throws DebugwandError `agent-handshake`: no Python, one that is too old, or no answer in time.
    */
   static async start(stream: ExecStream, options: AgentOptions, signal: AbortSignal): Promise<AgentClient> {
-    const agent = new AgentClient(stream, options.name);
+    const agent = new AgentClient(stream, options.name, options.lease ?? null);
     const timer = setTimeout(() => {
-      agent.#end('it did not answer in time');
+      agent.#wire.end('it did not answer in time');
     }, options.handshakeMs ?? HANDSHAKE_MS);
     const abort = (): void => {
-      agent.#end('it is not wanted any more');
+      agent.#wire.end('it is not wanted any more');
     };
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    else stream.stdin.write(options.bundle);
+    else agent.#wire.begin(options.bundle);
     try {
       await agent.#greeted.promise;
       return agent;
@@ -197,46 +188,32 @@ export class AgentClient {
   async close(): Promise<void> {
     if (!this.#leaving && !this.#ended) {
       this.#leaving = true;
-      this.#stream.stdin.end();
+      // While the wire is cut nobody can be told.
+      if (!this.#wire.leave()) this.#wire.end('it was closed');
     }
     const timer = setTimeout(() => {
-      this.#end('it did not leave in time');
+      this.#wire.end('it did not leave in time');
     }, LEAVE_MS);
     await this.closed;
     clearTimeout(timer);
-  }
-
-  #receive(chunk: Buffer): void {
-    let bytes: Buffer = chunk;
-    if (this.#magic !== null) {
-      try {
-        const after = this.#magic.push(chunk);
-        if (after === null) return;
-        bytes = after;
-        this.#magic = null;
-      } catch (error) {
-        this.#end(messageOf(error));
-        return;
-      }
-    }
-    for (const frame of this.#decoder.push(bytes)) this.#frame(frame);
-    this.#pauseIfFull();
   }
 
   #frame(frame: Frame): void {
     if (this.#ended) return;
     if (frame.kind === 'bad') {
       // The agent never does that: something else writes to its standard output, and nothing that follows can be trusted.
-      this.#end(`it sent ${frame.why}`);
+      this.#wire.end(`it sent ${frame.why}`);
       return;
     }
     if (frame.kind === 'data') {
-      this.#channels.get(frame.channel)?.receive(frame.bytes);
+      const channel = this.#channels.get(frame.channel);
+      channel?.receive(frame.bytes);
+      if (channel?.full === true) this.#pause();
       return;
     }
-    const incoming = parseIncoming(frame.value);
+    const incoming = parseIncoming(frame.kind === 'message' ? frame.value : null);
     if (incoming === null) {
-      this.#end('it sent a message that this version does not know');
+      this.#wire.end('it sent a message that this version does not know');
     } else if (incoming.type === 'event') {
       this.#event(incoming.event);
     } else if (incoming.id !== null) {
@@ -250,6 +227,7 @@ export class AgentClient {
   #event(event: AgentEvent): void {
     if (event.event === 'hello') {
       this.#hello = event;
+      this.#wire.grantLease();
       this.#greeted.resolve(event);
       return;
     }
@@ -286,43 +264,37 @@ export class AgentClient {
       room = this.#write(encodeData(channel, bytes.subarray(at, at + UPLOAD_CHUNK)));
     }
     if (room || this.#ended) done();
-    else this.#stream.stdin.once('drain', done);
+    else this.#wire.whenRoom(done);
   }
 
   #write(bytes: Buffer): boolean {
-    if (this.#ended || this.#leaving || this.#stream.stdin.destroyed) return true;
-    return this.#stream.stdin.write(bytes);
+    return this.#ended || this.#leaving || this.#wire.send(bytes);
   }
 
-  #pauseIfFull(): void {
-    if (this.#paused || ![...this.#channels.values()].some((channel) => channel.full)) return;
+  #pause(): void {
+    if (this.#paused) return;
     this.#paused = true;
-    this.#stream.stdout.pause();
+    this.#wire.pause(true);
   }
 
   #resumeIfRoom(): void {
     if (!this.#paused || [...this.#channels.values()].some((channel) => channel.full)) return;
     this.#paused = false;
-    this.#stream.stdout.resume();
+    this.#wire.pause(false);
   }
 
-  /** The one end: everything is settled, then `closed` resolves. */
-  #end(why: string): void {
-    if (this.#ended) return;
+  /** After the one end of the wire: everything is settled, then `closed` resolves. */
+  #settle(why: string, stderrTail: string): void {
     this.#ended = true;
-    this.#stream.close();
     const reason = this.#leaving ? 'it was closed' : why;
-    const junk = this.#magic?.junk ?? '';
-    const tail = this.#stderr === '' ? junk.slice(-STDERR_TAIL) : this.#stderr;
     if (this.#hello === null) {
       this.#greeted.promise.catch(() => undefined);
-      this.#greeted.reject(noAgent(this.#name, why, tail));
+      this.#greeted.reject(noAgent(this.#name, why, stderrTail));
     }
     for (const pending of this.#pending.values()) pending.fail(agentLost(this.#name, reason));
     this.#pending.clear();
     for (const channel of this.#channels.values()) channel.wireClosed();
     this.#channels.clear();
-    this.#stream.stdout.resume();
-    this.#closed.resolve({ why: reason, stderrTail: tail });
+    this.#closed.resolve({ why: reason, stderrTail });
   }
 }

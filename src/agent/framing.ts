@@ -1,14 +1,17 @@
 // Owns the frames between daemon and agent: bytes to messages and back, whatever the splits. Pure: no I/O, no meaning.
-import { MAGIC, MAX_FRAME_BYTES } from './protocol.ts';
+import { MAGIC, MAX_FRAME_BYTES, type LinkMessage } from './protocol.ts';
 
 const MESSAGE = 0;
 const DATA = 1;
+const LINK = 2;
 /** What may come before MAGIC (a login banner, the engine's error text) before it is no agent at all. */
 export const MAX_JUNK_BYTES = 64 * 1024;
 
 export type Frame =
   | { readonly kind: 'message'; readonly value: unknown }
   | { readonly kind: 'data'; readonly channel: number; readonly bytes: Buffer }
+  /** About the wire itself, not numbered. */
+  | { readonly kind: 'link'; readonly value: unknown }
   /** Skipped; what follows is read on. */
   | { readonly kind: 'bad'; readonly why: string };
 
@@ -16,6 +19,11 @@ export type Frame =
 export function encodeMessage(message: object): Buffer {
   const body = Buffer.from(JSON.stringify(message), 'utf8');
   return frame(MESSAGE, [], body);
+}
+
+/** A message about the wire itself as a frame. */
+export function encodeLink(message: LinkMessage): Buffer {
+  return frame(LINK, [], Buffer.from(JSON.stringify(message), 'utf8'));
 }
 
 /** Bytes of a channel as a frame; `channel` is a 32-bit number. @throws RangeError when they are too many. */
@@ -91,25 +99,30 @@ function decode(kind: number, body: Buffer): Frame {
   if (kind === DATA && body.length >= 4) {
     return { kind: 'data', channel: body.readUInt32BE(0), bytes: body.subarray(4) };
   }
-  if (kind !== MESSAGE) return { kind: 'bad', why: `a frame of kind ${String(kind)}` };
+  if (kind !== MESSAGE && kind !== LINK) return { kind: 'bad', why: `a frame of kind ${String(kind)}` };
   try {
     const value: unknown = JSON.parse(body.toString('utf8'));
-    return { kind: 'message', value };
+    return { kind: kind === LINK ? 'link' : 'message', value };
   } catch {
     return { kind: 'bad', why: 'a message that is no JSON' };
   }
 }
 
-/** Looks for MAGIC; what comes before it is junk, kept only as far as an error message needs it. */
+/** Looks for the magic word; what comes before it is junk, kept only as far as an error message needs it. */
 export class MagicFinder {
+  readonly #magic: string;
   #seen = Buffer.alloc(0);
 
-  /** Null: not yet. Else the bytes after MAGIC. @throws RangeError after MAX_JUNK_BYTES without it. */
+  constructor(magic = MAGIC) {
+    this.#magic = magic;
+  }
+
+  /** Null: not yet. Else the bytes after the magic word. @throws RangeError after MAX_JUNK_BYTES without it. */
   push(chunk: Uint8Array): Buffer | null {
     this.#seen = Buffer.concat([this.#seen, chunk]);
-    const at = this.#seen.indexOf(MAGIC, 0, 'latin1');
+    const at = this.#seen.indexOf(this.#magic, 0, 'latin1');
     if (at >= 0 && at <= MAX_JUNK_BYTES) {
-      const after = this.#seen.subarray(at + MAGIC.length);
+      const after = this.#seen.subarray(at + this.#magic.length);
       this.#seen = this.#seen.subarray(0, at);
       return after;
     }
@@ -120,7 +133,7 @@ export class MagicFinder {
     return null;
   }
 
-  /** What came before MAGIC (or instead of it), as text. */
+  /** What came before it (or instead of it), as text. */
   get junk(): string {
     return this.#seen.toString('utf8');
   }

@@ -34,6 +34,14 @@ export function parseIncoming(value: unknown): Incoming | null {
   return isNumber(id) && 'result' in value ? { type: 'answer', id, result: value['result'] } : null;
 }
 
+/** What an agent may say about the wire, or null. */
+export function parseLink(value: unknown): { readonly ack: number } | { readonly resumed: number } | null {
+  if (!isRecord(value)) return null;
+  const { ack, resumed } = value;
+  if (isNumber(ack)) return { ack };
+  return isNumber(resumed) ? { resumed } : null;
+}
+
 /** One guard per method for its result; null: not what the method answers. */
 export const RESULTS: { readonly [M in keyof Methods]: (value: unknown) => Methods[M]['result'] | null } = {
   watch: parseNothing,

@@ -4,11 +4,34 @@
 // payload/ to its stdin, the agent answers with MAGIC on stdout (whatever came before is junk and skipped), and from
 // then on both sides speak frames: 4 bytes big-endian length of the rest, 1 byte kind, body.
 //   kind 0: a JSON message, UTF-8          kind 1: channel data, 4 bytes big-endian channel, then bytes
-// When stdin ends the agent releases every worker it entered (breakpoints gone, app runs on) and leaves within 5 s.
+//   kind 2: a JSON message about the wire itself (LinkMessage)
+// When stdin ends the agent releases every worker it entered (breakpoints gone, app runs on) and leaves within 5 s. Under a
+// lease it does so only after a `bye`, or once the lease ran out: until then the wire can be replaced (link.ts).
 import type { ProcessInfo, Scope } from '../core/types.ts';
 
 export const MAGIC = 'DEBUGWAND-AGENT/1\n';
+/** First line of a bridge that reached its agent, and of one that found none any more. */
+export const BRIDGE_MAGIC = 'DEBUGWAND-BRIDGE/1\n';
+export const BRIDGE_GONE = 'DEBUGWAND-GONE/1';
 export const MAX_FRAME_BYTES = 0x1_00_00_00; // 16 MiB
+
+/**
+ * About the wire. Frames of kind 0 and 1 are numbered from 1 in each direction, silently; `received` is the number of the
+ * last one that was taken, and doubles as the other side's leave to forget it.
+ */
+export type LinkMessage =
+  /** Daemon, once, before its first request: from now on a cut is no end. The agent listens on the abstract unix socket
+   * `name`; whoever calls there has to know `token`. `silence`: seconds without a byte that count as a cut. */
+  | { readonly lease: number; readonly name: string; readonly token: string; readonly silence: number }
+  /** Daemon, every few seconds: asks for an `ack`. */
+  | { readonly ping: number }
+  | { readonly ack: number }
+  /** Daemon: it goes for good. */
+  | { readonly bye: true }
+  /** Daemon, first on a new wire; the agent's answer is the first frame that comes back, then each side sends again what
+   * the other has not received. */
+  | { readonly resume: string; readonly received: number }
+  | { readonly resumed: number };
 
 /** First message of the agent. */
 export interface Hello {
