@@ -1,6 +1,6 @@
-"""Owns the agent's life: requests of the daemon go to those who know, and when the daemon goes, however it goes, every
-worker is released, every channel closed, and the agent leaves within 5 s with nothing left behind. What takes time
-(entering, running, unpacking, connecting) runs in threads that post their outcome back to the loop.
+"""Owns the agent's life: requests of the daemon go to those who know, and when the daemon goes (or has been cut off for
+as long as the lease says), every worker is released, every channel closed, and the agent leaves within 5 s with nothing left
+behind. What takes time (entering, running, unpacking, connecting) runs in threads that post their outcome back to the loop.
 Standard library only, Python 3.8 or later."""
 
 import os
@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any, Callable, Dict, Mapping, Optional, Set, cast
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, cast
 
 import _debugwand_wire as wire
 from _debugwand_channels import Channels
 from _debugwand_delivery import Delivery
 from _debugwand_files import Files
+from _debugwand_link import Link
 from _debugwand_loop import READ, BadRequestError, Json, Loop, Wanted, error_of, number
 from _debugwand_memory import credentials
 from _debugwand_relay import Channel
@@ -29,11 +30,11 @@ class Agent:
     """`sources`: the modules of the payload by name, for those that go on into workers."""
 
     def __init__(self, stdin: int, stdout: int, sources: Mapping[str, str]) -> None:
-        self._stdin = stdin
-        os.set_blocking(stdin, False)
-        self._decoder = wire.Decoder()
         self._stopping = threading.Event()
         self._loop = Loop(stdout)
+        self._link = Link(stdin, self._loop)
+        # News that waits for a daemon: the latest list of processes, and whose end it does not show.
+        self._news: List[Json] = []
         files = Files()
         self._workers = Workers(self._loop, sources, files, self._stopping)
         self._channels = Channels(self._loop, files, self._workers.debug_ports)
@@ -53,7 +54,7 @@ class Agent:
 
     def serve(self) -> None:
         """Returns when the daemon is gone; `leave` is next."""
-        self._loop.out.put(wire.MAGIC)
+        self._loop.out.raw(wire.MAGIC)
         self._loop.send(hello())
         try:
             while not self._stopping.is_set():
@@ -70,6 +71,7 @@ class Agent:
         """Releases the workers, hangs up the channels, removes the files. Takes a few seconds at most."""
         deadline = time.monotonic() + _LEAVE_SECONDS
         self._stopping.set()
+        self._link.close()
         self._channels.hangup_all()
         while time.monotonic() < deadline:
             self._workers.release_all()  # those too that were entered while we were leaving
@@ -89,17 +91,31 @@ class Agent:
     def _turn(self) -> None:
         wanted: Wanted = dict.fromkeys(self._watched, (READ, None))
         self._workers.want(wanted)
-        if not self._channels.want(wanted):
-            wanted[self._stdin] = (READ, None)
+        self._link.want(wanted, self._channels.want(wanted))
         ready = self._loop.poll(wanted, self._timeout())
-        if any(descriptor == self._stdin and mask & READ for descriptor, mask, _ in ready):
-            self._read_daemon()
+        for frame in self._link.serve(ready):
+            self._frame(frame)
         self._serve_sockets(ready)
         if self._watcher is not None:
             fds = [descriptor for descriptor, _, _ in ready if descriptor in self._watched]
             for event in self._watcher.step(fds, time.monotonic()):
+                self._tell(event)
+        if self._link.cut:
+            if self._workers.taken_over and not len(self._workers):
+                self._stopping.set()  # whoever has them now is the daemon's agent
+        else:
+            for event in self._news:
                 self._loop.send(event)
+            self._news.clear()
         self._loop.out.flush()
+
+    def _tell(self, event: Json) -> None:
+        """At once, or when the daemon is there again: then the last list says all that those before it did."""
+        if event.get("event") == "processes":
+            former = [one for one in self._news if one.get("event") == "processes"]
+            self._news = [one for one in self._news if one not in former]
+            event = {**event, "changed": any(one.get("changed") for one in [*former, event])}
+        self._news.append(event)
 
     def _serve_sockets(self, ready: "list[tuple[int, int, object]]") -> None:
         for _, mask, owner in ready:
@@ -114,28 +130,19 @@ class Agent:
 
     def _timeout(self) -> Optional[float]:
         now = time.monotonic()
-        due = [when - now for when in self._channels.due() + self._workers.due()]
+        due = [when - now for when in self._channels.due() + self._workers.due() + self._link.due()]
         timeout: Optional[float] = self._watcher.timeout(now) if self._watcher is not None else None
         if timeout is not None:
             due.append(timeout)
         return max(0.0, min(due)) if due else None
 
-    def _read_daemon(self) -> None:
-        try:
-            data = os.read(self._stdin, 1 << 16)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            raise EOFError
-        for frame in self._decoder.feed(data):
-            if isinstance(frame, wire.BadFrame):
-                self._loop.fail(None, {"code": "bad-request", "message": "the daemon sent %s" % frame.why})
-            elif isinstance(frame, tuple):
-                self._channels.data(frame[0], frame[1])
-            else:
-                self._request(frame)
+    def _frame(self, frame: wire.Frame) -> None:
+        if isinstance(frame, wire.BadFrame):
+            self._loop.fail(None, {"code": "bad-request", "message": "the daemon sent %s" % frame.why})
+        elif isinstance(frame, tuple):
+            self._channels.data(frame[0], frame[1])
+        elif isinstance(frame, dict):
+            self._request(frame)
 
     def _request(self, message: Json) -> None:
         ident: object = message.get("id")

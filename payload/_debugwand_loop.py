@@ -34,7 +34,7 @@ class Loop:
     def poll(self, wanted: Wanted, timeout: Optional[float], writes: bool = True) -> List[Tuple[int, int, object]]:
         """Waits for what is wanted (and, with `writes`, for room towards the daemon), then does what threads posted.
         Ready descriptors, their events, their owners. Raises BrokenPipeError once the daemon is gone."""
-        if writes:
+        if writes and self.out.descriptor >= 0:
             self.out.flush()
             if self.out.waiting:
                 mask, owner = wanted.get(self.out.descriptor, (0, None))

@@ -11,7 +11,7 @@ Json = Dict[str, object]
 
 MAGIC = b"DEBUGWAND-AGENT/1\n"
 MAX_FRAME_BYTES = 1 << 24
-MESSAGE, DATA = 0, 1
+MESSAGE, DATA, LINK = 0, 1, 2
 
 
 class BadFrame:
@@ -21,7 +21,14 @@ class BadFrame:
         self.why = why
 
 
-Frame = Union[BadFrame, Json, Tuple[int, bytes]]
+class Control:
+    """About the wire itself (LinkMessage), not numbered."""
+
+    def __init__(self, message: Json) -> None:
+        self.message = message
+
+
+Frame = Union[BadFrame, Control, Json, Tuple[int, bytes]]
 
 
 class Decoder:
@@ -32,7 +39,7 @@ class Decoder:
         self._skip = 0
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """A message (dict), channel data (channel, bytes), or BadFrame."""
+        """A message (dict), channel data (channel, bytes), Control, or BadFrame."""
         if self._skip:
             taken = min(self._skip, len(data))
             self._skip -= taken
@@ -56,18 +63,20 @@ class Decoder:
     def _frame(self, kind: int, body: bytes) -> Frame:
         if kind == DATA and len(body) >= 4:
             return (struct.unpack_from(">I", body)[0], body[4:])
-        if kind != MESSAGE:
+        if kind not in (MESSAGE, LINK):
             return BadFrame("a frame of kind %d" % kind)
         try:
             message: object = json.loads(body)
         except (ValueError, RecursionError):
             return BadFrame("a message that is no JSON")
-        return cast(Json, message) if isinstance(message, dict) else BadFrame("a message that is no object")
+        if not isinstance(message, dict):
+            return BadFrame("a message that is no object")
+        return Control(cast(Json, message)) if kind == LINK else cast(Json, message)
 
 
-def encode_message(message: Json) -> bytes:
+def encode_message(message: Json, kind: int = MESSAGE) -> bytes:
     body = json.dumps(message, separators=(",", ":")).encode("ascii", "replace")
-    return struct.pack(">IB", len(body) + 1, MESSAGE) + body
+    return struct.pack(">IB", len(body) + 1, kind) + body
 
 
 def encode_data(channel: int, data: bytes) -> bytes:
@@ -75,36 +84,87 @@ def encode_data(channel: int, data: bytes) -> bytes:
 
 
 class Outlet:
-    """What waits to be written to the daemon. `full` tells the producers to pause."""
+    """What waits to be written to the daemon, and, once `keep` was called, what was written and may have to be written again.
+    `full` tells the producers to pause."""
 
-    def __init__(self, descriptor: int, high_water: int = 1 << 18) -> None:
-        self.descriptor = descriptor
+    def __init__(self, descriptor: int, high_water: int = 1 << 18, most_kept: int = 1 << 22) -> None:
+        self.descriptor = descriptor  # -1: there is no wire
+        self.broken = False
         self._queue: Deque[memoryview] = deque()
         self._bytes = 0
         self._high_water = high_water
+        self._most_kept = most_kept
+        self._sent = 0
+        self._keeping = False
+        self._kept: Deque[bytes] = deque()
+        self._kept_bytes = 0
 
     @property
     def waiting(self) -> bool:
-        return bool(self._queue)
+        return bool(self._queue) and not self.broken
 
     @property
     def size(self) -> int:
-        return self._bytes
+        return max(self._bytes, self._kept_bytes)
 
     @property
     def full(self) -> bool:
-        return self._bytes > self._high_water
+        return self._bytes > self._high_water or self._kept_bytes > self._most_kept
 
-    def put(self, data: bytes) -> None:
-        self._queue.append(memoryview(data))
-        self._bytes += len(data)
+    def put(self, frame: bytes) -> None:
+        """One of those that are numbered."""
+        self._sent += 1
+        if self._keeping:
+            self._kept.append(frame)
+            self._kept_bytes += len(frame)
+        self.raw(frame)
+
+    def control(self, message: Json) -> None:
+        self.raw(encode_message(message, LINK))
+
+    def raw(self, data: bytes) -> None:
+        """Lost if there is no wire."""
+        if self.descriptor >= 0:
+            self._queue.append(memoryview(data))
+            self._bytes += len(data)
+
+    def keep(self) -> None:
+        """From here on what is sent is kept until it is acknowledged; nothing that was sent is unknown to the daemon."""
+        self._keeping = True
+
+    def acknowledged(self, count: int) -> bool:
+        """The daemon has that many. False: that cannot be."""
+        first = self._sent - len(self._kept)
+        if not self._keeping or not first <= count <= self._sent:
+            return False
+        for _ in range(count - first):
+            self._kept_bytes -= len(self._kept.popleft())
+        return True
+
+    def cut(self) -> None:
+        self.descriptor = -1
+        self.broken = False
+        self._queue.clear()
+        self._bytes = 0
+
+    def resume(self, descriptor: int, first: Json) -> None:
+        """Another wire: `first`, then all that the daemon has not."""
+        self.descriptor = descriptor
+        self.control(first)
+        for frame in self._kept:
+            self.raw(frame)
 
     def flush(self) -> None:
-        """Writes what can be written without waiting. Raises OSError when the daemon is gone."""
-        while self._queue:
+        """Writes what can be written without waiting. Raises OSError when the daemon is gone, unless all is kept."""
+        while self.waiting:
             try:
                 written = os.write(self.descriptor, self._queue[0][:65536])
             except BlockingIOError:
+                return
+            except OSError:
+                if not self._keeping:
+                    raise
+                self.broken = True
                 return
             self._bytes -= written
             if written == len(self._queue[0]):

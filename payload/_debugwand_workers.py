@@ -49,6 +49,8 @@ class Workers:
         self._entering: Dict[Key, Attempt] = {}
         # `enter` requests for a worker whose former attempt, or release, has not ended yet: the latest of each.
         self._next: Dict[Key, Tuple[object, Json]] = {}
+        # One was lost although it lives: the newest agent is the only one.
+        self.taken_over = False
 
     def __len__(self) -> int:
         return len(self._sessions) + len(self._entering)
@@ -89,9 +91,9 @@ class Workers:
             self._forgo(key)
             self._next[key] = (ident, params)
             return
-        self._enter(ident, request, debugpy, at_start)
+        self._enter(ident, request, debugpy, at_start, params.get("whilePaused"))
 
-    def _enter(self, ident: object, request: Request, debugpy: str, at_start: bool) -> None:
+    def _enter(self, ident: object, request: Request, debugpy: str, at_start: bool, while_paused: object) -> None:
         key = (request.pid, request.start_time)
         avoid = self.debug_ports()
         attempt = self._entering[key] = Attempt(self._stopping)
@@ -104,6 +106,7 @@ class Workers:
             try:
                 path = self._files.path_for(request.pid, debugpy)
                 options: Json = {"debugpy": path, "holdAtStart": at_start, "holdMs": int(request.hold * 1000)}
+                options["whilePaused"] = while_paused
                 session = enter(request, options, self._sources, avoid, attempt)
             except BaseException:
                 self._loop.post(failed)
@@ -199,6 +202,8 @@ class Workers:
             self._drop(session, "it was released from inside")
         elif session.lines.ended:
             ended = not _alive(session)
+            if not ended and session.released is None:
+                self.taken_over = True
             self._drop(session, "the worker ended" if ended else "debugwand's part in the worker ended", ended)
 
     def _session(self, params: Json) -> Session:
