@@ -1,35 +1,163 @@
 // Owns the kubernetes target: puts watch, exec, helper and interpreters together. The parts are kubernetes-*.ts.
-import type { KubernetesSource, Replica, Snapshot } from '../core/types.ts';
-import { asDebugwandError, type DebugwandError } from '../lib/errors.ts';
+import type { ClusterPlace, KubernetesSource, Replica, Scope, Snapshot } from '../core/types.ts';
+import { DebugwandError } from '../lib/errors.ts';
+import type { ClusterApi } from './kubernetes-api.ts';
+import { KubernetesConnection } from './kubernetes-connection.ts';
+import { explainKubernetes } from './kubernetes-errors.ts';
+import { execInPod } from './kubernetes-exec.ts';
+import { KubernetesHelpers } from './kubernetes-helper.ts';
+import { isPython, kubernetesInterpreters } from './kubernetes-interpreters.ts';
+import type { Pod } from './kubernetes-pod.ts';
+import { sharedScope } from './kubernetes-scope.ts';
+import { watchWorkload } from './kubernetes-watch.ts';
+import { observed } from './snapshots.ts';
 import type { ExecOptions, ExecStream, Target } from './target.ts';
+
+interface Place {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+}
 
 export class KubernetesTarget implements Target {
   readonly kind = 'kubernetes';
-  readonly execHelper = null;
-  readonly source: KubernetesSource;
+  readonly #source: KubernetesSource;
+  readonly #connection: KubernetesConnection;
+  readonly #helpers = new KubernetesHelpers();
+  /** Of the workload, as last seen. */
+  #pods: readonly Pod[] = [];
+  /** By image: the Python that ran in a container of it last. */
+  readonly #proven = new Map<string, string>();
+  /** By start of a container. */
+  readonly #scopes = new Map<string, Scope>();
 
   constructor(source: KubernetesSource) {
-    this.source = source;
+    this.#source = source;
+    const { context, kubeconfig, namespace, allowContexts } = source;
+    this.#connection = new KubernetesConnection({
+      ...(context === undefined ? {} : { context }),
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+      ...(namespace === undefined ? {} : { namespace }),
+      allowContexts,
+    });
   }
 
-  // eslint-disable-next-line require-yield
-  async *watch(_signal: AbortSignal): AsyncGenerator<Snapshot, void, void> {
-    throw await Promise.resolve(asDebugwandError('not built yet'));
+  /** Null until the kubeconfig has been read. */
+  get place(): ClusterPlace | null {
+    return this.#connection.place;
   }
 
-  exec(_replica: Replica, _argv: readonly string[], _options: ExecOptions, _signal: AbortSignal): Promise<ExecStream> {
-    return Promise.reject(asDebugwandError('not built yet'));
+  watch(signal: AbortSignal): AsyncIterable<Snapshot> {
+    const options = {
+      connection: this.#connection,
+      source: this.#source,
+      onPods: (pods: readonly Pod[]): void => {
+        this.#pods = pods;
+      },
+      scopeOf: this.#scopeOf,
+    };
+    return observed((push, inner) => watchWorkload(options, push, inner), signal);
   }
 
-  interpreters(_replica: Replica, _signal: AbortSignal): Promise<readonly string[]> {
-    return Promise.resolve(['/proc/1/exe']);
+  exec(replica: Replica, argv: readonly string[], options: ExecOptions, signal: AbortSignal): Promise<ExecStream> {
+    return this.#named(replica, signal, async (api) => {
+      if (options.user !== undefined) throw noOtherUser(replica, options.user);
+      const stream = await execInPod(api, { ...this.#placeOf(api, replica), argv }, signal);
+      const program = argv[0] ?? '';
+      if (isPython(program)) this.#proven.set(replica.image ?? '', program);
+      return stream;
+    });
+  }
+
+  readonly execHelper = (replica: Replica, argv: readonly string[], signal: AbortSignal): Promise<ExecStream> =>
+    this.#named(replica, signal, async (api) => {
+      const place = this.#placeOf(api, replica);
+      const options = {
+        mode: this.#source.ephemeralContainers,
+        confirm: null,
+        interpreters: [...new Set([...argv.slice(0, 1), ...this.#candidates(replica)])],
+      };
+      const container = await this.#helpers.nameFor(api, place, options, signal);
+      return execInPod(api, { ...place, container, argv }, signal);
+    });
+
+  interpreters(replica: Replica, signal: AbortSignal): Promise<readonly string[]> {
+    signal.throwIfAborted();
+    return Promise.resolve(this.#candidates(replica));
   }
 
   explain(error: unknown): DebugwandError {
-    return asDebugwandError(error);
+    return explainKubernetes(error, { place: this.#connection.place });
   }
 
   close(): Promise<void> {
+    this.#connection.close();
     return Promise.resolve();
   }
+
+  #candidates(replica: Replica): readonly string[] {
+    const pod = this.#podOf(replica);
+    const { container: name } = partsOf(replica);
+    const container = [...(pod?.containers ?? []), ...(pod?.initContainers ?? [])].find((c) => c.name === name);
+    const facts = {
+      command: container?.command ?? [],
+      env: container?.env ?? {},
+      workingDir: container?.workingDir ?? '',
+      sharesProcesses: pod !== undefined && (pod.sharesProcesses || pod.hostPid),
+    };
+    return kubernetesInterpreters(facts, this.#proven.get(replica.image ?? '') ?? null);
+  }
+
+  readonly #scopeOf = async (pod: Pod, replica: Replica, signal: AbortSignal): Promise<Scope> => {
+    const key = `${replica.id}@${replica.startedAt}`;
+    const known = this.#scopes.get(key);
+    if (known !== undefined) return known;
+    const api = await this.#connection.api(signal);
+    const place = { namespace: api.place.namespace, ...partsOf(replica) };
+    const scope = await sharedScope(api, place, this.#candidates(replica), signal);
+    if (this.#scopes.size > 64) this.#scopes.clear();
+    // A container that could not be asked may be asked with the next change of its pod.
+    if (scope.kind === 'descendants' || !pod.sharesProcesses) this.#scopes.set(key, scope);
+    return scope;
+  };
+
+  #podOf(replica: Replica): Pod | undefined {
+    return this.#pods.find((pod) => replica.id.startsWith(`${pod.uid}/`));
+  }
+
+  /** Pods of a StatefulSet are called like the ones before them: the name alone may mean another one. */
+  #placeOf(api: ClusterApi, replica: Replica): Place {
+    const { pod, container } = partsOf(replica);
+    if (this.#pods.length > 0 && this.#podOf(replica) === undefined) {
+      throw new DebugwandError({
+        code: 'replica-gone',
+        message: `pod \`${pod}\` does not exist any more`,
+        fix: 'nothing to do: its successor is entered as soon as it runs',
+      });
+    }
+    return { namespace: api.place.namespace, pod, container };
+  }
+
+  /** Names what goes wrong, with the replica's name in it. */
+  async #named<T>(replica: Replica, signal: AbortSignal, work: (api: ClusterApi) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.#connection.api(signal));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw explainKubernetes(error, { place: this.#connection.place, replica: replica.name });
+    }
+  }
+}
+
+function partsOf({ name }: Replica): { readonly pod: string; readonly container: string } {
+  const slash = name.indexOf('/');
+  return { pod: name.slice(0, slash), container: name.slice(slash + 1) };
+}
+
+function noOtherUser(replica: Replica, user: string): DebugwandError {
+  return new DebugwandError({
+    code: 'exec-denied',
+    message: `the API server runs programs in \`${replica.name}\` as the container's own user only, not as ${user}`,
+    fix: 'run the app as the user that the container starts with (`securityContext.runAsUser`)',
+  });
 }

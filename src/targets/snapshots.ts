@@ -43,6 +43,7 @@ function sameSnapshot(a: Snapshot, b: Snapshot): boolean {
     a.waitingFor === b.waitingFor &&
     a.error?.code === b.error?.code &&
     a.error?.message === b.error?.message &&
+    isDeepStrictEqual(a.cluster, b.cluster) &&
     isDeepStrictEqual(a.replicas, b.replicas)
   );
 }
