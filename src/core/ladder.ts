@@ -26,6 +26,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'replica-paused',
   'agent-lost',
   'docker-unreachable',
+  'kubernetes-unreachable',
   'exec-failed',
 ]);
 
@@ -55,7 +56,12 @@ export function nextStep(facts: LadderFacts, now: number): LadderStep {
 
 /** The next rung after these failures; null: none is left, or the last fault is one that no rung cures. */
 export function rungAfter(
-  facts: { readonly process: ProcessInfo; readonly agentUid: number; readonly helperAvailable: boolean },
+  facts: {
+    readonly process: ProcessInfo;
+    readonly agentUid: number;
+    readonly helperAvailable: boolean;
+    readonly source: TargetSource;
+  },
   failed: readonly FailedRung[],
 ): Rung | null {
   const last = failed.at(-1);
@@ -63,7 +69,8 @@ export function rungAfter(
   const tried = new Set(failed.filter((f) => isRungFault(f.error)).map((f) => f.rung));
   const usable = (rung: Rung): boolean => {
     if (tried.has(rung)) return false;
-    if (rung === 'exec-as-worker') return facts.process.uid !== facts.agentUid;
+    // Kubernetes runs nothing in a container as another user than the container's own.
+    if (rung === 'exec-as-worker') return facts.source.kind !== 'kubernetes' && facts.process.uid !== facts.agentUid;
     return rung === 'exec' || facts.helperAvailable;
   };
   return ORDER.find(usable) ?? null;
@@ -92,7 +99,8 @@ export function explainEntry(
 ): DebugwandError {
   if (error.named !== undefined) return isRungFault(error) ? forGood(error.named) : error.named;
   const worker = `worker ${String(process.pid)}`;
-  const docker = facts.source.kind === 'docker';
+  const { kind } = facts.source;
+  const uid = String(process.uid);
   const build = (code: string, message: string, fix: string, permanent = false): DebugwandError =>
     new DebugwandError({ code, message, fix, permanent, cause: error });
   switch (error.code) {
@@ -100,7 +108,7 @@ export function explainEntry(
       return build(
         'python-too-old',
         `${worker} runs Python ${process.python?.version ?? 'of an unknown version'}, which has no remote debugging: that came with 3.14`,
-        docker
+        kind !== 'local'
           ? 'use an image with Python 3.14 or later, e.g. `FROM python:3.14-slim`'
           : 'run the app with Python 3.14 or later, e.g. `uv run --python 3.14 …`',
         true,
@@ -122,19 +130,26 @@ export function explainEntry(
     case 'denied':
       return build(
         'entry-denied',
-        `no right to the memory of ${worker} (uid ${String(process.uid)}): ${error.message}`,
-        docker
-          ? 'add the capability: `docker run --cap-add SYS_PTRACE`, or in Compose `cap_add: [SYS_PTRACE]`, or let the app run as the user of the container'
-          : `run wand as the same user as the app (uid ${String(process.uid)}), or as root; where kernel.yama.ptrace_scope is 1 or more: \`sudo sysctl kernel.yama.ptrace_scope=0\``,
+        `no right to the memory of ${worker} (uid ${uid}): ${error.message}`,
+        {
+          docker:
+            'add the capability: `docker run --cap-add SYS_PTRACE`, or in Compose `cap_add: [SYS_PTRACE]`, or let the app run as the user of the container',
+          kubernetes: `let the container start as the app's user (\`securityContext.runAsUser: ${uid}\` of the container), or give it the capability: \`securityContext.capabilities.add: [SYS_PTRACE]\` with \`runAsUser: 0\`, or set \`kubernetes: { ephemeralContainers: 'allow' }\``,
+          local: `run wand as the same user as the app (uid ${uid}), or as root; where kernel.yama.ptrace_scope is 1 or more: \`sudo sysctl kernel.yama.ptrace_scope=0\``,
+        }[kind],
         true,
       );
     case 'no-space':
       return build(
         'no-writable-directory',
         `${worker} has no writable directory that debugpy could be unpacked to: ${error.message}`,
-        docker
-          ? 'give the container a writable /tmp: `docker run --tmpfs /tmp:exec`, or in Compose `tmpfs: [/tmp:exec]`'
-          : 'make /tmp writable for the user of the app, or set TMPDIR',
+        {
+          docker:
+            'give the container a writable /tmp: `docker run --tmpfs /tmp:exec`, or in Compose `tmpfs: [/tmp:exec]`',
+          kubernetes:
+            'give the container a writable /tmp: `volumes: [{ name: tmp, emptyDir: {} }]` of the pod and `volumeMounts: [{ name: tmp, mountPath: /tmp }]` of the container',
+          local: 'make /tmp writable for the user of the app, or set TMPDIR',
+        }[kind],
         true,
       );
     case 'asleep':
@@ -147,7 +162,7 @@ export function explainEntry(
       return build(
         'worker-frozen',
         `${worker} is frozen (${error.message})`,
-        'let it go on: `kill -CONT` or `docker unpause`',
+        kind === 'docker' ? 'let it go on: `kill -CONT` or `docker unpause`' : 'let it go on: `kill -CONT`',
       );
     case 'gone':
     case 'changed':

@@ -21,6 +21,14 @@ export function portFailure(said: string, what: string): DebugwandError | null {
       cause: text,
     });
   }
+  if (/connection reset by peer|broken pipe/i.test(text)) {
+    return new DebugwandError({
+      code: 'port-reset',
+      message: `${what} reset the connection`,
+      fix: 'nothing to do here: it was the app',
+      cause: text,
+    });
+  }
   return new DebugwandError({
     code: 'port-failed',
     message: `${what} cannot be reached: ${text.split('\n')[0] ?? ''}`,
