@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import type { WorkloadKind } from '../../../src/core/types.ts';
+import {
+  DOCUMENTED_RULES,
+  parseForbidden,
+  rightsFor,
+  rightText,
+  ruleLines,
+} from '../../../src/targets/kubernetes-rules.ts';
+
+const KINDS: readonly WorkloadKind[] = [
+  'service',
+  'deployment',
+  'statefulset',
+  'daemonset',
+  'job',
+  'cronjob',
+  'pod',
+  'selector',
+  'knative',
+];
+
+describe('the rights that are needed', () => {
+  it.each(KINDS)('%s: the documented Role gives them', (kind) => {
+    for (const { verb, group, resource, subresource } of rightsFor(kind)) {
+      const name = subresource === '' ? resource : `${resource}/${subresource}`;
+      const given = DOCUMENTED_RULES.some(
+        (rule) => rule.apiGroups.includes(group) && rule.resources.includes(name) && rule.verbs.includes(verb),
+      );
+      expect([kind, verb, group, name, given]).toEqual([kind, verb, group, name, true]);
+    }
+  });
+
+  it('the documented Role gives nothing that no kind needs', () => {
+    const needed = new Set(KINDS.flatMap((kind) => rightsFor(kind).map(rightText)));
+    const unneeded = DOCUMENTED_RULES.flatMap(({ apiGroups: [group = ''], resources, verbs }) =>
+      resources.flatMap((name) => {
+        const [resource = '', subresource = ''] = name.split('/');
+        return verbs.map((verb) => rightText({ verb, group, resource, subresource }));
+      }),
+    ).filter((right) => !needed.has(right));
+    expect(unneeded).toEqual([]);
+  });
+
+  it('nothing is written but exec, port-forward and the ephemeral container', () => {
+    const writing = DOCUMENTED_RULES.flatMap(({ resources, verbs }) =>
+      resources.flatMap((resource) =>
+        verbs.filter((verb) => !/^(get|list|watch)$/.test(verb)).map((verb) => `${verb} ${resource}`),
+      ),
+    );
+    expect(writing).toEqual(['create pods/exec', 'create pods/portforward', 'patch pods/ephemeralcontainers']);
+  });
+
+  it('missing ones are put together by resource', () => {
+    expect(ruleLines(rightsFor('job'))).toEqual([
+      '- { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch"] }',
+      '- { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "watch"] }',
+      '- { apiGroups: [""], resources: ["pods/exec"], verbs: ["get", "create"] }',
+      '- { apiGroups: [""], resources: ["pods/portforward"], verbs: ["get", "create"] }',
+      '- { apiGroups: [""], resources: ["pods/ephemeralcontainers"], verbs: ["patch"] }',
+    ]);
+  });
+});
+
+describe('a refusal of RBAC', () => {
+  it('is read', () => {
+    const text =
+      'pods "a" is forbidden: User "u" cannot create resource "pods/exec" in API group "" in the namespace "n"';
+    expect(parseForbidden(text)).toEqual({
+      user: 'u',
+      verb: 'create',
+      group: '',
+      resource: 'pods',
+      subresource: 'exec',
+      namespace: 'n',
+    });
+    expect(
+      parseForbidden(
+        'User "u" cannot list resource "services" in API group "serving.knative.dev" at the cluster scope',
+      ),
+    ).toMatchObject({ group: 'serving.knative.dev', namespace: null });
+  });
+
+  it.each(['', 'nope', 'cannot list resource', 'violates PodSecurity "baseline"'])('%j is none', (text) => {
+    expect(parseForbidden(text)).toBeNull();
+  });
+});
