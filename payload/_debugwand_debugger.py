@@ -14,6 +14,7 @@ from _debugwand_exits import forget_in_child, leave_as_usual, leave_fast, shut
 from _debugwand_footprints import Footprints, stop_monitoring, unwrap_streams
 from _debugwand_foreign import keep_out
 from _debugwand_load import RefusedError, forget_finders, load
+from _debugwand_paused import Pauses
 from _debugwand_stepping import mend
 
 TYPE_CHECKING = False
@@ -32,12 +33,15 @@ class Debugger:
         self._connections: Any = None
         self._endpoint: Optional[Endpoint] = None
         self._undo: List[Callable[[], object]] = []
+        self._pauses = Pauses()
         os.register_at_fork(after_in_child=self._in_child)
 
-    def listen(self, directory: str) -> "Endpoint":
-        """{"port", "debugpy", "origin"} of the endpoint, which is a new one after each `release`."""
+    def listen(self, directory: str, while_paused: "Dict[str, Any]") -> "Endpoint":
+        """{"port", "debugpy", "origin"} of the endpoint, which is a new one after each `release`. while_paused: see
+        `Pauses`."""
         if self._endpoint is not None:
             self._loaded.ready(directory)
+            self._pauses.change(while_paused)
             return dict(self._endpoint, origin="ours-before")
         before = self._loaded is not None
         theirs = _endpoint_of_app()
@@ -48,7 +52,7 @@ class Debugger:
         else:
             self._footprints = Footprints()
             self._loaded = load(directory)
-        self._endpoint = {"port": self._start(), "debugpy": self._loaded.version}
+        self._endpoint = {"port": self._start(while_paused), "debugpy": self._loaded.version}
         return dict(self._endpoint, origin="ours-before" if before else self._loaded.origin)
 
     def release(self) -> None:
@@ -59,6 +63,7 @@ class Debugger:
         py_db = global_py_db()
         self._endpoint = None
         self._connections.end()
+        self._pauses.end()
         _close_door(py_db)
         atexit.unregister(pydevd.stoptrace)
         leave_as_usual()
@@ -85,7 +90,7 @@ class Debugger:
         if self._loaded.directory is not None:
             forget_finders(self._loaded.directory)
 
-    def _start(self) -> int:
+    def _start(self, while_paused: "Dict[str, Any]") -> int:
         debugpy = pydevd_module("debugpy")
         debugpy.configure(subProcess=False)
         try:
@@ -103,6 +108,7 @@ class Debugger:
         if kept_out is not None:
             self._undo.append(kept_out)
         self._connections = Connections(py_db)
+        self._undo.append(self._pauses.begin(py_db, while_paused))
         leave_fast(py_db)
         self._undo.append(_answer_for_listen(py_db._server_socket_name))
         return int(py_db._server_socket_name[1])
@@ -111,6 +117,7 @@ class Debugger:
         if self._endpoint is None:
             return
         self._endpoint = None
+        self._pauses.in_child()
         forget_in_child()
         leave_as_usual()
         self._connections.put_back()

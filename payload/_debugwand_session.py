@@ -98,13 +98,22 @@ def order(sock: socket.socket, op: str, sources: Mapping[str, str], options: Jso
     """The one line that says what to become. Not ASCII only: the doorbell reads it as Python, where a pair of
     surrogates stays a pair. Raises EntryError."""
     name = "_debugwand_run" if op == "run" else "_debugwand_worker"
-    message = {"op": op, "sources": closure(name, sources), "options": options}
+    first = closure(name, sources)
+    if op == "debug":
+        # Made only once the app is paused, when nobody waits for it.
+        later = {one: text for one, text in closure("_debugwand_standin", sources).items() if one not in first}
+        options = {**options, "whilePaused": {**_object(options.get("whilePaused")), "sources": later}}
+    message = {"op": op, "sources": first, "options": options}
     try:
         sock.settimeout(5.0)
         sock.sendall(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         sock.settimeout(None)
     except OSError as error:
         raise EntryError("failed", "the worker hung up: %s" % error) from None
+
+
+def _object(value: object) -> Json:
+    return cast(Json, value) if isinstance(value, dict) else {}
 
 
 def enter(

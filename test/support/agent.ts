@@ -67,6 +67,13 @@ export interface Identity {
   readonly execId: string;
 }
 
+/** Of a process of this machine, as it is now. */
+export function identityOf(pid: number): Identity {
+  const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { pid, startTime: Number(fields[19]), execId: String(fields[25]) };
+}
+
 /** A running Python script. */
 export class Script {
   readonly child: ChildProcess;
@@ -99,9 +106,7 @@ export class Script {
 
   /** As it is now: changes with an exec. */
   get identity(): Identity {
-    const stat = readFileSync(`/proc/${String(this.pid)}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { pid: this.pid, startTime: Number(fields[19]), execId: String(fields[25]) };
+    return identityOf(this.pid);
   }
 
   async says(text: string): Promise<void> {
