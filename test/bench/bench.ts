@@ -11,6 +11,7 @@ import { measureBaseline } from './baseline.ts';
 import { measureIdle } from './idle.ts';
 import { measureKeeper } from './keeper.ts';
 import { measureKills } from './kills.ts';
+import { measureDebugCommand, measureIdleCluster, measureRolloutBaseline, measureRollouts } from './kubernetes.ts';
 import { measureReloads } from './reload.ts';
 import { measureRoundTrips } from './round-trips.ts';
 import { goal, round, summary } from './statistics.ts';
@@ -107,6 +108,37 @@ const PARTS: Record<string, Part> = {
       };
     }
     return result;
+  },
+  kubernetes: async () => {
+    const rounds = Math.min(option('reloads', 50), 20);
+    const baseline = summary(await measureRolloutBaseline(Math.min(rounds, 10)));
+    const { startToVerified, whole } = await measureRollouts(rounds);
+    const rollout = summary(startToVerified);
+    const [pod, docker] = [await measureReloads('kubernetes', rounds), await measureReloads('docker', rounds)];
+    const [inPod, inDocker] = [summary(pod.startToVerified), summary(docker.startToVerified)];
+    const [far, near] = [await measureRoundTrips(100, 'kubernetes'), await measureRoundTrips(100, 'docker')];
+    const debug = summary(await measureDebugCommand(5));
+    const idle = await measureIdleCluster(200, 120);
+    return {
+      rollout: { baseline, startToVerified: rollout, whole: summary(whole) },
+      reload: { pod: inPod, docker: inDocker },
+      stackTrace: { pod: summary(far.stackTrace), docker: summary(near.stackTrace) },
+      debug,
+      idle,
+      goals: [
+        goal('rollout: worker starts to verified, p50', rollout.p50, 1_000, 'ms'),
+        goal('rollout: of port-forward, listen() and attach, p50', rollout.p50 / baseline.p50, 0.5, '×'),
+        goal("reload in a pod, of Docker's, p50", inPod.p50 / inDocker.p50, 1.2, '×'),
+        goal('stackTrace, all of it, p50', summary(far.stackTrace).p50, 5, 'ms'),
+        goal('wand debug to "attach your editor", p50', debug.p50, 1_500, 'ms'),
+        goal('requests to the API server, idle', idle.requestsPerMinute, 2, 'per minute'),
+        goal('daemon with 200 pods in the namespace', idle.daemonRssMb, 150, 'MB'),
+      ],
+    };
+  },
+  rollouts: async () => {
+    const { startToVerified, editorDisconnects } = await measureRollouts(option('rollouts', 100));
+    return { startToVerified: summary(startToVerified), editorDisconnects };
   },
   kills: async () => ({ ...(await measureKills(option('kills', 1000))) }),
 };

@@ -1,11 +1,12 @@
 /** Round trips through the keeper while stopped: step, stackTrace, variables. */
 import { BREAKPOINT_LINE } from '../support/sample-app.ts';
-import { startRun } from './wand-run.ts';
+import { startRun, type Place } from './wand-run.ts';
 
 export async function measureRoundTrips(
   rounds: number,
+  place: Place = 'docker',
 ): Promise<{ step: number[]; stackTrace: number[]; variables: number[] }> {
-  const run = await startRun('docker');
+  const run = await startRun(place);
   const times = { step: [] as number[], stackTrace: [] as number[], variables: [] as number[] };
   try {
     // One line before the last: a step from the last one leaves the code that is the user's.

@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { DapClient } from '../support/dap-client.ts';
 import { ensureDocker } from '../support/docker.ts';
 import { IMAGES } from '../support/images.ts';
-import { BREAKPOINT_LINE, freePort, startContainerApp, startLocalApp, type SampleApp } from '../support/sample-app.ts';
+import { ensureKubernetes } from '../support/kubernetes.ts';
+import { freePort } from '../support/machine.ts';
+import { startPodApp, type PodApp } from '../support/pod-app.ts';
+import { BREAKPOINT_LINE, startContainerApp, startLocalApp, type SampleApp } from '../support/sample-app.ts';
 import { WandDaemon } from '../support/wand.ts';
 
-export type Place = 'local' | 'docker';
+export type Place = 'local' | 'docker' | 'kubernetes';
 
 export interface WandRun {
   readonly app: SampleApp;
@@ -18,17 +21,31 @@ export interface WandRun {
   stop: () => Promise<void>;
 }
 
-export async function startRun(place: Place, uvicornArgs: readonly string[] = ['--reload']): Promise<WandRun> {
+/** The sample app as a Deployment that is ready as soon as it runs: what a probe adds is the cluster's own time. */
+export async function startBenchPod(): Promise<PodApp> {
+  const cluster = await ensureKubernetes(['python314']);
+  const namespace = await cluster.namespace();
+  return startPodApp(cluster, { namespace: namespace.name, name: 'web', container: { readinessProbe: undefined } });
+}
+
+async function startApp(place: Place, uvicornArgs: readonly string[]): Promise<{ app: SampleApp; source: object }> {
+  if (place === 'kubernetes') {
+    const app = await startBenchPod();
+    const { namespace, cluster } = app;
+    return { app, source: { kubernetes: { service: 'web', namespace, kubeconfig: cluster.kubeconfig } } };
+  }
+  if (place === 'local') {
+    const app = await startLocalApp(uvicornArgs);
+    return { app, source: { process: { match: `uvicorn app:app --port ${new URL(app.url).port}` } } };
+  }
   const name = `wand-bench-${String(process.pid)}`;
-  const app =
-    place === 'local'
-      ? await startLocalApp(uvicornArgs)
-      : await startContainerApp(await ensureDocker(['python314']), { image: IMAGES.python314, name });
+  const app = await startContainerApp(await ensureDocker(['python314']), { image: IMAGES.python314, name });
+  return { app, source: { docker: { container: name } } };
+}
+
+export async function startRun(place: Place, uvicornArgs: readonly string[] = ['--reload']): Promise<WandRun> {
+  const { app, source } = await startApp(place, uvicornArgs);
   const port = await freePort();
-  const source =
-    place === 'local'
-      ? { process: { match: `uvicorn app:app --port ${new URL(app.url).port}` } }
-      : { docker: { container: name } };
   await writeFile(
     join(app.folder, 'debugwand.config.json'),
     JSON.stringify({ targets: { bench: { ...source, port } }, notify: false }),
