@@ -1,5 +1,6 @@
 /** One test cluster: its programs as handles, its start, its health and its end. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { aptInstall } from './debian.ts';
@@ -8,6 +9,7 @@ import { Daemon } from './kubernetes-daemon.ts';
 import { ensureClusterImages, ensurePauseImage } from './kubernetes-images.ts';
 import { makeBridge } from './kubernetes-network.ts';
 import type { Program } from './kubernetes-programs.ts';
+import { Rest } from './kubernetes-rest.ts';
 import { removeRemains } from './kubernetes-remains.ts';
 import {
   CNI_FOLDERS,
@@ -23,6 +25,14 @@ import { attempt, run } from './run.ts';
 import { until } from './until.ts';
 
 const START_MS = 90_000;
+const STATE = 'cluster.json';
+
+/** A namespace of one test's. */
+export interface Namespace {
+  readonly name: string;
+  /** Begins its end, with all that is in it, and does not wait for it. */
+  readonly remove: () => Promise<void>;
+}
 
 export class Cluster {
   readonly state: ClusterState;
@@ -37,11 +47,13 @@ export class Cluster {
   readonly scheduler: Daemon;
   readonly containerd: Daemon;
   readonly kubelet: Daemon;
+  readonly #rest: Rest;
 
   constructor(state: ClusterState) {
     this.state = state;
     this.kubeconfig = pathsOf(state).kubeconfig;
     this.server = serverOf(state);
+    this.#rest = new Rest(this.server, pathsOf(state).certificates);
     this.kubectlProgram = join(state.programs, 'kubectl');
     const daemon = (program: Program | 'containerd'): Daemon =>
       new Daemon(program, state.run, () => commandOf(state, program));
@@ -55,7 +67,7 @@ export class Cluster {
 
   /** The cluster whose run folder this is, running or not. */
   static async at(runFolder: string): Promise<Cluster | undefined> {
-    const text = await readFile(join(runFolder, 'cluster.json'), 'utf8').catch(() => undefined);
+    const text = await readFile(join(runFolder, STATE), 'utf8').catch(() => undefined);
     return text === undefined ? undefined : new Cluster(JSON.parse(text) as ClusterState);
   }
 
@@ -68,7 +80,7 @@ export class Cluster {
   async claim(): Promise<void> {
     await mkdir(this.state.run, { recursive: true });
     await mkdir(this.state.data, { recursive: true });
-    await writeFile(join(this.state.run, 'cluster.json'), JSON.stringify(this.state));
+    await writeFile(join(this.state.run, STATE), JSON.stringify(this.state));
     await makeBridge(this.state.bridge, this.state.subnet);
   }
 
@@ -98,11 +110,7 @@ export class Cluster {
       await ensureClusterImages(this.state, images);
       await up(this.daemons, 'the node is ready', () => this.nodeReady());
       // The first pod of a namespace needs its account.
-      await up(
-        this.daemons,
-        'the default service account is made',
-        async () => (await this.tryKubectl('get', 'serviceaccount', 'default', '-n', 'default')) !== undefined,
-      );
+      await up(this.daemons, 'the default service account is made', () => this.#hasAccount('default'));
     } catch (error) {
       const words = await Promise.all(
         this.daemons.map(async (daemon) =>
@@ -127,12 +135,23 @@ export class Cluster {
 
   /** The API server serves. */
   async ready(): Promise<boolean> {
-    return (await this.tryKubectl('get', '--raw', '/readyz')) !== undefined;
+    return (await this.#there('/readyz')) !== undefined;
   }
 
   async nodeReady(): Promise<boolean> {
-    const path = '-o=jsonpath={.status.conditions[?(@.type=="Ready")].status}';
-    return (await this.tryKubectl('get', 'node', NODE, path)) === 'True';
+    const text = await this.#there(`/api/v1/nodes/${NODE}`);
+    if (text === undefined) return false;
+    const node = JSON.parse(text) as { status: { conditions?: { type: string; status: string }[] } };
+    return node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+  }
+
+  /** The object at a path of the API, as JSON. */
+  async get<T>(path: string): Promise<T> {
+    return JSON.parse(await this.#rest.get(path)) as T;
+  }
+
+  async #there(path: string): Promise<string | undefined> {
+    return this.#rest.get(path).catch(() => undefined);
   }
 
   async runtimeReady(): Promise<boolean> {
@@ -145,17 +164,27 @@ export class Cluster {
     return run(this.kubectlProgram, ['--kubeconfig', this.kubeconfig, ...args], { timeoutMs: 180_000 });
   }
 
-  /** The same, giving undefined instead of throwing; it does not wait long for an answer. */
-  async tryKubectl(...args: readonly string[]): Promise<string | undefined> {
-    return attempt(this.kubectlProgram, ['--kubeconfig', this.kubeconfig, '--request-timeout=5s', ...args], {
-      timeoutMs: 10_000,
-    });
-  }
-
   /** Creates or changes objects. */
   async apply(...manifests: readonly object[]): Promise<void> {
     const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests });
     await run(this.kubectlProgram, ['--kubeconfig', this.kubeconfig, 'apply', '-f', '-'], { input: list });
+  }
+
+  /** A fresh namespace in which pods can be made. Labels are for what admission asks, such as pod security. */
+  async namespace(labels: Readonly<Record<string, string>> = {}): Promise<Namespace> {
+    const name = `test-${randomUUID().slice(0, 8)}`;
+    await this.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
+    await until(() => this.#hasAccount(name), `namespace ${name} has its service account`, START_MS);
+    return {
+      name,
+      remove: async () => {
+        await this.kubectl('delete', 'namespace', name, '--wait=false', '--ignore-not-found');
+      },
+    };
+  }
+
+  async #hasAccount(namespace: string): Promise<boolean> {
+    return (await this.#there(`/api/v1/namespaces/${namespace}/serviceaccounts/default`)) !== undefined;
   }
 
   /** etcd forgets all but the newest of everything: a watch that was cut cannot go on where it was. */
@@ -176,7 +205,10 @@ export class Cluster {
     for (const daemon of this.daemons.toReversed()) await daemon.kill();
     await removeRemains(this.state);
     const { run: runFolder, data } = this.state;
-    await run('rm', ['-rf', '--one-file-system', data, runFolder]);
+    const rest = (await readdir(runFolder).catch(() => [])).filter((name) => name !== STATE);
+    await run('rm', ['-rf', '--one-file-system', data, ...rest.map((name) => join(runFolder, name))]);
+    // Last of all, so that what was not completed can be begun again.
+    await run('rm', ['-rf', runFolder]);
   }
 }
 

@@ -71,6 +71,12 @@ export class Daemon {
     if (await this.#signal('SIGKILL')) await this.#gone(POLITE_MS);
   }
 
+  /** Ends it politely and starts it again. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
   /** It keeps its connections and answers nothing. */
   async freeze(): Promise<void> {
     await this.#signal('SIGSTOP');
@@ -95,6 +101,16 @@ export class Daemon {
   async #gone(timeoutMs: number): Promise<void> {
     await until(async () => (await this.pid()) === undefined, `${this.name} ends`, timeoutMs);
     await rm(this.#pidFile, { force: true });
+  }
+}
+
+/** Whether there is a process of that number. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

@@ -41,11 +41,9 @@ export interface ClusterPaths {
   readonly containerdState: string;
   readonly runc: string;
   readonly kubelet: string;
-  /** Of all pods: whoever is in it is ours. */
-  readonly cgroup: string;
 }
 
-export function pathsOf({ name, run, data }: ClusterState): ClusterPaths {
+export function pathsOf({ run, data }: ClusterState): ClusterPaths {
   return {
     certificates: join(run, 'certificates'),
     kubeconfig: join(run, 'admin.kubeconfig'),
@@ -53,7 +51,6 @@ export function pathsOf({ name, run, data }: ClusterState): ClusterPaths {
     containerdState: join(run, 'containerd'),
     runc: join(run, 'runc'),
     kubelet: join(data, 'kubelet'),
-    cgroup: `/debugwand-${name}`,
   };
 }
 
@@ -199,7 +196,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 }
 
 function kubeletSettings(state: ClusterState): object {
-  const { certificates, cgroup, containerdSocket } = pathsOf(state);
+  const { certificates, containerdSocket } = pathsOf(state);
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -216,7 +213,6 @@ function kubeletSettings(state: ClusterState): object {
     authorization: { mode: 'Webhook' },
     containerRuntimeEndpoint: `unix://${containerdSocket}`,
     cgroupDriver: 'cgroupfs',
-    cgroupRoot: cgroup,
     // As in a container: no hierarchy of cgroups is this kubelet's to manage.
     cgroupsPerQOS: false,
     enforceNodeAllocatable: [],

@@ -7,19 +7,27 @@ import { join } from 'node:path';
 import { locked } from './cache.ts';
 import type { ImageName } from './images.ts';
 import { Cluster } from './kubernetes-cluster.ts';
+import { isAlive } from './kubernetes-daemon.ts';
 import { freeSubnet } from './kubernetes-network.ts';
 import { kubernetesPrograms } from './kubernetes-programs.ts';
 import type { ClusterState } from './kubernetes-settings.ts';
+import { run } from './run.ts';
 import { freePort, isRoot, Lacking, testbedDir } from './machine.ts';
 
-const RUN = '/var/run/debugwand-testbed/kubernetes';
+/** Of all clusters: their sockets, logs and states. */
+export const RUN = '/run/debugwand-testbed/kubernetes';
 const SHARED = join(RUN, 'shared');
+
+/** Makes sure that a cluster can be started here; the first time it builds the programs, which takes minutes. */
+export async function prepareKubernetes(): Promise<string> {
+  if (!isRoot || process.platform !== 'linux')
+    throw new Lacking('a Kubernetes cluster', 'Run the tests as root on Linux (in a container of its own is enough).');
+  return kubernetesPrograms();
+}
 
 /** The cluster for all ordinary tests, with these images; started unless it runs, started again if it is half dead. */
 export async function ensureKubernetes(images: readonly ImageName[] = []): Promise<Cluster> {
-  if (!isRoot)
-    throw new Lacking('a Kubernetes cluster', 'Run the tests as root on Linux (in a container of its own is enough).');
-  const programs = await kubernetesPrograms();
+  const programs = await prepareKubernetes();
   return locked('kubernetes', async () => {
     const there = await Cluster.at(SHARED);
     if (there !== undefined && there.state.programs === programs && (await there.healthy())) {
@@ -53,8 +61,7 @@ export interface PrivateOptions {
 
 /** A second cluster, beside the shared one, that belongs to one test: it may kill, freeze and restart its programs. */
 export async function startPrivateCluster({ images = [], minRequestTimeout }: PrivateOptions = {}): Promise<Cluster> {
-  if (!isRoot) throw new Lacking('a Kubernetes cluster', 'Run the tests as root on Linux.');
-  const programs = await kubernetesPrograms();
+  const programs = await prepareKubernetes();
   await removeAbandonedClusters();
   const name = `private-${String(process.pid)}-${Math.random().toString(36).slice(2, 6)}`;
   const settings = { programs, owner: process.pid, ...(minRequestTimeout === undefined ? {} : { minRequestTimeout }) };
@@ -66,16 +73,7 @@ export async function removeAbandonedClusters(): Promise<void> {
   for (const name of await readdir(RUN).catch(() => [])) {
     const cluster = name === 'shared' ? undefined : await Cluster.at(join(RUN, name));
     if (cluster?.state.owner === undefined || isAlive(cluster.state.owner)) continue;
-    await cluster.remove();
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
+    await locked(`kubernetes-${name}`, () => cluster.remove());
   }
 }
 
@@ -91,6 +89,8 @@ async function startCluster(
     const subnet = await freeSubnet();
     const bridge = `wand-${subnet.split('.')[1] ?? ''}`;
     const all = { api, etcd, etcdPeer, kubelet, kubeletHealth };
+    // After a crash of the whole machine there may be data of a cluster that nobody knows.
+    await run('rm', ['-rf', '--one-file-system', folders.data]);
     const starting = new Cluster({ name, ...folders, subnet, bridge, ports: all, ...settings });
     await starting.claim();
     return starting;

@@ -50,8 +50,8 @@ export async function projectFolder(): Promise<string> {
   return folder;
 }
 
-/** `locate` gives the address as it is now: a container may get another one with each start. */
-async function sampleApp(
+/** The app in that folder, wherever it runs. `locate` gives the address as it is now: it may be another with each start. */
+export async function sampleApp(
   folder: string,
   locate: () => Promise<string>,
   stop: () => Promise<void>,

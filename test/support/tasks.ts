@@ -27,6 +27,7 @@ const TASKS: Record<string, (args: readonly string[]) => Promise<number>> = {
   build,
   prepack,
   demo: (args) => program('test/demo/demo.ts', args),
+  cluster: (args) => program('test/support/kubernetes-command.ts', args),
   bench: (args) => program('test/bench/bench.ts', args),
 };
 

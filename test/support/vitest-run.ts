@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checks } from './check.ts';
+import { clusterForRun } from './kubernetes-runs.ts';
 import { isCI } from './machine.ts';
 import { root } from './step.ts';
 
@@ -40,6 +41,7 @@ export async function test(args: readonly string[]): Promise<number> {
       );
     total.failed += failed;
   }
+  const endCluster = await clusterForRun();
   for (const suite of chosen.length > 0 ? chosen : SUITES) {
     const there = globSync(`test/${suite.name}/**/*.test.ts`, { cwd: root }).length > 0 || suite.name === 'unit';
     if (!there) continue;
@@ -49,6 +51,7 @@ export async function test(args: readonly string[]): Promise<number> {
     total.failed += failed;
     total.skipped += skipped;
   }
+  await endCluster();
   if (isCI && total.skipped > 0) process.stdout.write('Tests were skipped, which CI does not allow.\n');
   if (total.passed + total.failed === 0) process.stdout.write('No test ran.\n');
   const skipped = total.skipped > 0 ? `, ${String(total.skipped)} skipped` : '';

@@ -4,6 +4,7 @@
  */
 import { ensureDocker } from './docker.ts';
 import { IMAGES, type ImageName } from './images.ts';
+import { prepareKubernetes } from './kubernetes.ts';
 import { getOrSkip } from './machine.ts';
 import { ALL_PACKAGES } from './packages.ts';
 import { venv } from './python.ts';
@@ -15,4 +16,6 @@ export async function setup(): Promise<void> {
     await venv('3.15', ALL_PACKAGES);
   });
   await getOrSkip(() => ensureDocker(Object.keys(IMAGES) as ImageName[]));
+  // Only built: what needs a cluster starts it, and the next finds it up.
+  await getOrSkip(prepareKubernetes);
 }
