@@ -40,7 +40,9 @@ export async function callAgain(way: Way, caller: Caller, signal: AbortSignal): 
     stream = await way.reopen(bridgeCommand(way.interpreter, caller.name), signal);
   } catch (error) {
     const { code, message } = asDebugwandError(error);
-    return code === 'replica-gone' ? { type: 'gone', why: message } : { type: 'again', paused: code === 'replica-paused' };
+    return code === 'replica-gone'
+      ? { type: 'gone', why: message }
+      : { type: 'again', paused: code === 'replica-paused' };
   }
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   let resumed = false;

@@ -22,7 +22,7 @@ const MOST_SILENT_PINGS = 4;
 export interface Lease extends Way {
   /** So long the agent waits for another wire. */
   readonly seconds: number;
-  /** Null: mended, or at its end. */
+  /** Null: mended. At the end of it all nothing more is said. */
   readonly onCut?: (cut: Cut | null) => void;
   /** Default: 5,000. */
   readonly pingMs?: number;
@@ -43,7 +43,7 @@ export interface WireHooks {
 export class AgentWire {
   readonly #hooks: WireHooks;
   readonly #lease: Lease | null;
-  readonly #name = `debugwand-${randomBytes(8).toString('hex')}`;
+  readonly #name = `debugwand-agent-${randomBytes(8).toString('hex')}`;
   readonly #token = randomBytes(16).toString('hex');
   /** The agent's own stream ends with the agent; those of bridges do not. */
   readonly #first: Attachment;
@@ -127,7 +127,7 @@ export class AgentWire {
     this.#ended = true;
     if (this.#pinger !== null) clearInterval(this.#pinger);
     if (!this.#leaving) this.#sayBye();
-    this.#endCut();
+    this.#cut?.tries.abort();
     this.#attachment.close();
     this.#tellRoom();
     this.#hooks.onEnd(why, this.#attachment.tail);

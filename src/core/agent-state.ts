@@ -6,7 +6,13 @@ import { delayMs, RETRY } from './backoff.ts';
 export type AgentState =
   | { readonly state: 'none' }
   | { readonly state: 'starting'; readonly attempts: number; readonly error: DebugwandError | null }
-  | { readonly state: 'ready'; readonly hello: Hello; readonly since: number }
+  | {
+      readonly state: 'ready';
+      readonly hello: Hello;
+      readonly since: number;
+      /** Its wire is cut, and it is kept until then. */
+      readonly cutUntil?: number | null;
+    }
   | { readonly state: 'failed'; readonly error: DebugwandError; readonly attempts: number; readonly retryAt: number };
 
 export function startingAgent(was: AgentState): AgentState {
@@ -22,6 +28,11 @@ export function lostAgent(was: AgentState, error: DebugwandError, now: number, r
   const attempts = healthy ? 0 : before + 1;
   const retryAt = attempts === 0 ? now : now + delayMs(RETRY, attempts, random);
   return { state: 'failed', error, attempts, retryAt };
+}
+
+/** Its wire was cut, or mended (null). */
+export function cutAgent(agent: AgentState, cutUntil: number | null): AgentState {
+  return agent.state === 'ready' ? { ...agent, cutUntil } : agent;
 }
 
 /** The next try comes now. */

@@ -10,6 +10,8 @@ export type Observation =
   | { readonly type: 'following'; readonly replica: Replica | null }
   | { readonly type: 'agent-starting' }
   | { readonly type: 'agent-ready'; readonly hello: Hello }
+  /** The wire to the agent is cut, and the agent kept until then; null: it is whole again. */
+  | { readonly type: 'wire'; readonly cutUntil: number | null }
   | { readonly type: 'agent-lost'; readonly error: DebugwandError }
   | { readonly type: 'processes'; readonly processes: readonly ProcessInfo[]; readonly changed: boolean }
   | { readonly type: 'exited'; readonly exit: Exit }

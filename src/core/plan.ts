@@ -37,7 +37,7 @@ export function plan(config: TargetConfig, state: TargetState, means: Means, now
   if (session !== null && (worker === null || !worker.up || worker.generation !== session)) {
     actions.push({ type: 'session-down', generation: session });
   }
-  const decided = decide(config, state, means, now);
+  const decided = whileCut(decide(config, state, means, now), state, now);
   const fault = state.fault;
   return {
     actions: [...actions, ...decided.actions],
@@ -45,6 +45,21 @@ export function plan(config: TargetConfig, state: TargetState, means: Means, now
     phase: fault === null ? decided.phase : 'blocked',
     message: fault === null ? decided.message : fault.message,
     error: fault ?? decided.error,
+  };
+}
+
+/** A worker behind a wire that is cut is what it was: only the words change, and what is wrong with the platform shows. */
+function whileCut(decided: Plan, { agent, replica, snapshot }: TargetState, now: number): Plan {
+  const until = agent.state === 'ready' ? (agent.cutUntil ?? null) : null;
+  if (until === null || replica === null) return decided;
+  const paused = snapshot?.replicas.some((one) => one.state === 'paused' && replicaKey(one) === replicaKey(replica));
+  if (paused === true) return decided;
+  const seconds = Math.max(0, Math.ceil((until - now) / 1000));
+  return {
+    ...decided,
+    message: `the connection into ${replica.name} is cut; the worker is kept for ${String(seconds)} s`,
+    error: decided.error ?? snapshot?.error ?? null,
+    wakeAt: Math.min(decided.wakeAt ?? Infinity, now + 1000),
   };
 }
 

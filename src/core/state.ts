@@ -5,7 +5,7 @@ import type { Classification, ProcessInfo, Replica, Rung, Snapshot, TargetConfig
 import { classify } from './classify.ts';
 import { reattachReason, type Exit } from './exit-reason.ts';
 import type { Observation } from './observation.ts';
-import { lostAgent, retryAgent, startingAgent, type AgentState } from './agent-state.ts';
+import { cutAgent, lostAgent, retryAgent, startingAgent, type AgentState } from './agent-state.ts';
 import {
   counted,
   failedEntry,
@@ -103,6 +103,8 @@ export function observe(
       return { ...state, agent: startingAgent(state.agent) };
     case 'agent-ready':
       return { ...state, agent: { state: 'ready', hello: seen.hello, since: now } };
+    case 'wire':
+      return { ...state, agent: cutAgent(state.agent, seen.cutUntil) };
     case 'agent-lost':
       return {
         ...state,

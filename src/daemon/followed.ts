@@ -20,7 +20,7 @@ export class Followed {
   readonly #pool: ReplicaAgents;
   readonly #abort = new AbortController();
 
-  constructor(target: Target, replica: Replica, hooks: FollowedHooks) {
+  constructor(target: Target, replica: Replica, leaseSeconds: number, hooks: FollowedHooks) {
     this.replica = replica;
     this.#target = target;
     this.#hooks = hooks;
@@ -28,6 +28,7 @@ export class Followed {
     this.#pool = new ReplicaAgents(
       target,
       replica,
+      leaseSeconds,
       {
         onEvent: (event) => {
           this.#onAgent(event);
@@ -38,6 +39,9 @@ export class Followed {
         },
         onProgress: (text) => {
           hooks.log('info', text);
+        },
+        onCut: (cut) => {
+          this.#post({ type: 'wire', cutUntil: cut?.until ?? null });
         },
       },
       signal,

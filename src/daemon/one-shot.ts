@@ -47,6 +47,7 @@ export async function look(config: TargetConfig, log: Log, root: string, signal:
     const pool = new ReplicaAgents(
       target,
       replica,
+      0,
       {
         // From the start: the first list mostly comes with the answer to `watch`.
         onEvent: (event) => {

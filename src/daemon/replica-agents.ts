@@ -5,6 +5,7 @@ import type { AgentEvent } from '../agent/protocol.ts';
 import { AgentClient } from '../agent/client.ts';
 import { agentCommand } from '../agent/bundle.ts';
 import { prepareDebugpy } from '../agent/debugpy.ts';
+import type { Cut, Lease } from '../agent/wire.ts';
 import type { PythonInfo, Replica, Rung } from '../core/types.ts';
 import type { ExecStream, Target } from '../targets/target.ts';
 
@@ -13,6 +14,8 @@ export interface AgentHooks {
   /** The watching agent ended. */
   readonly onLost: (error: DebugwandError) => void;
   readonly onProgress: (text: string) => void;
+  /** The wire of at least one of them is cut; null: all are whole again (or ended). */
+  readonly onCut?: (cut: Cut | null) => void;
 }
 
 /** Figures (CPU, memory) of the processes are pushed this often, ms. */
@@ -25,11 +28,17 @@ export class ReplicaAgents {
   readonly #signal: AbortSignal;
   readonly #agents = new Map<string, Promise<AgentClient>>();
   readonly #uploads = new WeakMap<AgentClient, Map<string, Promise<string>>>();
+  readonly #leaseSeconds: number;
+  /** Of agents whose wire is cut. */
+  readonly #cuts = new Map<Lease, Cut>();
   #interpreter: string | null = null;
 
-  constructor(target: Target, replica: Replica, hooks: AgentHooks, signal: AbortSignal) {
+  /** `leaseSeconds`: so long agents whose wire was cut wait for another one; 0: not at all. */
+  constructor(target: Target, replica: Replica, leaseSeconds: number, hooks: AgentHooks, signal: AbortSignal) {
     this.#target = target;
     this.#replica = replica;
+    // A wire on this machine is cut when one of its ends is dead.
+    this.#leaseSeconds = target.kind === 'local' ? 0 : leaseSeconds;
     this.#hooks = hooks;
     this.#signal = signal;
   }
@@ -148,14 +157,49 @@ export class ReplicaAgents {
 
   async #startWith(interpreter: string, rung: Rung, user: string | null): Promise<AgentClient> {
     const { argv, bytes } = agentCommand(interpreter);
-    let stream: ExecStream;
+    const stream = await this.#open(rung, user, argv, this.#signal);
+    const lease = this.#lease(interpreter, rung, user);
+    const { name } = this.#replica;
+    const agent = await AgentClient.start(stream, { bundle: bytes, name, lease }, this.#signal);
+    void agent.closed.then(() => {
+      this.#noteCut(lease, null);
+    });
+    return agent;
+  }
+
+  async #open(rung: Rung, user: string | null, argv: readonly string[], signal: AbortSignal): Promise<ExecStream> {
     if (rung === 'helper-container') {
       if (this.#target.execHelper === null) throw asDebugwandError('no helper container on this platform');
-      stream = await this.#target.execHelper(this.#replica, argv, this.#signal);
-    } else {
-      const options = rung === 'exec-as-worker' && user !== null ? { user } : {};
-      stream = await this.#target.exec(this.#replica, argv, options, this.#signal);
+      return this.#target.execHelper(this.#replica, argv, signal);
     }
-    return AgentClient.start(stream, { bundle: bytes, name: this.#replica.name }, this.#signal);
+    const options = rung === 'exec-as-worker' && user !== null ? { user } : {};
+    return this.#target.exec(this.#replica, argv, options, signal);
+  }
+
+  #lease(interpreter: string, rung: Rung, user: string | null): Lease {
+    const lease: Lease = {
+      seconds: this.#leaseSeconds,
+      interpreter,
+      reopen: async (argv, signal) => {
+        try {
+          return await this.#open(rung, user, argv, AbortSignal.any([signal, this.#signal]));
+        } catch (error) {
+          throw this.#target.explain(error);
+        }
+      },
+      onCut: (cut) => {
+        const wire = `the connection into ${this.#replica.name}`;
+        this.#hooks.onProgress(cut === null ? `${wire} is back` : `${wire} is cut: ${cut.why}`);
+        this.#noteCut(lease, cut);
+      },
+    };
+    return lease;
+  }
+
+  #noteCut(lease: Lease, cut: Cut | null): void {
+    if (cut !== null) this.#cuts.set(lease, cut);
+    else if (!this.#cuts.delete(lease)) return;
+    const [first] = [...this.#cuts.values()].toSorted((one, other) => one.until - other.until);
+    this.#hooks.onCut?.(first ?? null);
   }
 }

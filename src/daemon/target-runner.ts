@@ -161,7 +161,7 @@ export class TargetRunner {
     this.#followed =
       replica === null
         ? null
-        : new Followed(this.#target, replica, {
+        : new Followed(this.#target, replica, this.#config.leaseSeconds, {
             post: (seen) => {
               this.post(seen);
             },
