@@ -1,7 +1,9 @@
 // Owns argv → command, and the only place where an error becomes an exit code. Commands load lazily: `wand status` must
 // not pay for what `wand watch` needs.
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseForward } from './config/forward.ts';
+import type { ForwardConfig } from './core/types.ts';
 import { asDebugwandError } from './lib/errors.ts';
 
 /** Exit codes: 0 clean, 1 internal (or what a command says), 2 config or usage, 3 already running, 4 permanently denied. */
@@ -18,7 +20,10 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'config-unreadable',
   'no-such-target',
   'target-ambiguous',
-  'kubernetes-coming',
+  'workload-not-found',
+  'namespace-not-found',
+  'context-not-found',
+  'kubeconfig-missing',
   'script-unreadable',
   'nothing-found',
 ]);
@@ -34,6 +39,44 @@ function port(value: string): number {
   if (parsed > 65535) throw new InvalidArgumentError('A port is at most 65535.');
   return parsed;
 }
+
+function seconds(value: string): number {
+  const parsed = Number(value);
+  if (value.trim() === '' || !(parsed >= 0 && parsed <= 3600)) {
+    throw new InvalidArgumentError('It must be a number of seconds from 0 to 3600.');
+  }
+  return parsed;
+}
+
+function forward(value: string, before: readonly ForwardConfig[] | undefined): readonly ForwardConfig[] {
+  const parsed = parseForward(value);
+  if (parsed === null) throw new InvalidArgumentError('It must be LOCAL:REMOTE, e.g. 8000:http, or one port for both.');
+  return [...(before ?? []), parsed];
+}
+
+/** kubectl's words for a workload of a cluster. */
+function clusterOptions(command: Command): Command {
+  return command
+    .option('-s, --service <name>', 'a Kubernetes service')
+    .option('-l, --selector <labels>', 'pods by their labels, e.g. app=web')
+    .option('-n, --namespace <name>', "the workload's namespace")
+    .option('--context <name>', 'a context of the kubeconfig')
+    .option('--kubeconfig <file>', 'default: KUBECONFIG, then ~/.kube/config')
+    .option('--replica <pod>', 'the pod to take; default: the newest one that is ready')
+    .option('--allow-context <name>', 'debug in this context although it does not look local', collect, [])
+    .addOption(
+      new Option('--ephemeral-containers <mode>', 'may a container be added to a pod that cannot be entered?').choices([
+        'ask',
+        'allow',
+        'never',
+      ]),
+    );
+}
+
+const CONTAINER = [
+  '-c, --container <name>',
+  "a container of Docker or Podman; of a pod, beside Kubernetes' options",
+] as const;
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
@@ -86,35 +129,37 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
       }),
     );
 
-  program
+  const debug = program
     .command('debug')
-    .description('debug one container or process, without a config')
-    .option('--container <name>', 'name or id of a Docker or Podman container')
-    .option('--pid <pid>', 'a process of this machine', number)
-    .option('-s, --service <name>', 'a Kubernetes service (coming)')
-    .option('-n, --namespace <name>', 'its namespace (coming)')
+    .description('debug one container, process or Kubernetes workload, without a config')
+    .argument('[workload]', "kubectl's kind/name: deploy/web, svc/web, pod/web-0, ksvc/web …")
+    .option(...CONTAINER)
+    .option('--pid <pid>', 'a process of this machine', number);
+  clusterOptions(debug)
+    .option('--forward <ports>', 'keep a port of the app reachable here, e.g. 8000:http (may be given again)', forward)
+    .option('--lease <seconds>', 'how long stops are kept while the connection is cut (default: 60)', seconds)
     .option('--docker-host <address>', 'the Docker API to use, e.g. unix:///run/podman/podman.sock')
     .option('-p, --port <port>', 'the port on 127.0.0.1 that the editor attaches to', port)
     .option('--plain', 'plain lines instead of the live status line')
     .option('--json', 'one JSON object per line')
     .action(
-      run(async (options: Record<string, never>) => {
+      run(async (workload: string | undefined, options: Record<string, never>) => {
         const { debugCommand } = await import('./commands/watch.ts');
-        return debugCommand({ ...options, leave });
+        return debugCommand(workload, { ...options, leave });
       }),
     );
 
-  program
+  const longConfigOption = ['--config <file>', configOption[1]] as const;
+  const ps = program
     .command('ps')
     .alias('pods')
-    .description('list the Python processes of a target: role, reason, CPU, memory, version')
-    .argument('[target]', 'a target of the config')
-    .option('--container <name>', 'name or id of a Docker or Podman container')
-    .option('--pid <pid>', 'a process of this machine', number)
-    .option('-s, --service <name>', 'a Kubernetes service (coming)')
-    .option('-n, --namespace <name>', 'its namespace (coming)')
+    .description('list the Python processes of a target: role, reason, CPU, memory, version; of all its pods')
+    .argument('[target]', "a target of the config, or kubectl's kind/name: deploy/web")
+    .option(...CONTAINER)
+    .option('--pid <pid>', 'a process of this machine', number);
+  clusterOptions(ps)
     .option('--docker-host <address>', 'the Docker API to use')
-    .option(...configOption)
+    .option(...longConfigOption)
     .option('--json', 'print JSON')
     .action(
       run(async (target: string | undefined, options: Record<string, never>) => {
@@ -123,18 +168,19 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
       }),
     );
 
-  program
+  const inject = program
     .command('inject')
     .description('run a Python script inside a worker; its output and its end come back')
     .argument('<script>', 'a file of Python source, or - for standard input')
     .argument('[args...]', 'after --: what the script finds in the list `args`')
-    .option('-t, --target <name>', 'a target of the config')
-    .option('--container <name>', 'name or id of a Docker or Podman container')
-    .option('--pid <pid>', 'a process of this machine', number)
+    .option('-t, --target <name>', "a target of the config, or kubectl's kind/name: deploy/web")
+    .option(...CONTAINER)
+    .option('--pid <pid>', 'a process of this machine', number);
+  clusterOptions(inject)
     .option('--process <pid>', 'another process than the chosen worker, as `wand ps` shows it', number)
     .option('--timeout <seconds>', 'interrupt the script after that (default: Ctrl-C does)', number)
     .option('--docker-host <address>', 'the Docker API to use')
-    .option(...configOption)
+    .option(...longConfigOption)
     .action(
       run(async (script: string, args: string[], options: Record<string, never>) => {
         const { injectCommand } = await import('./commands/inject.ts');

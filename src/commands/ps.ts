@@ -7,7 +7,7 @@ import { stderrLog } from '../lib/log.ts';
 import { outputStyle } from '../ui/style.ts';
 import { processTable } from '../ui/process-table.ts';
 import { daemonStatus } from './daemon-status.ts';
-import { targetOf, type TargetFlags } from './target-option.ts';
+import { isFlagged, targetOf, type TargetFlags } from './target-option.ts';
 
 export interface PsOptions extends TargetFlags {
   readonly json?: boolean;
@@ -37,7 +37,7 @@ export async function psCommand(name: string | undefined, options: PsOptions): P
 
 /** Null: no daemon, or flags that name something else than its targets. */
 async function fromDaemon(name: string | undefined, options: PsOptions): Promise<Listing[] | null> {
-  if (options.container !== undefined || options.pid !== undefined || options.service !== undefined) return null;
+  if (isFlagged(options, name)) return null;
   try {
     const report = await daemonStatus(options.config);
     const wanted = report.targets.filter((target) => name === undefined || target.name === name);

@@ -3,33 +3,57 @@ import { basename } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
+import { terminalAsker } from './ask.ts';
+import { completed, wantedOf, type ClusterFlags } from './cluster-option.ts';
 import { TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import type { ProjectConfig, TargetConfig, TargetSource } from '../core/types.ts';
 
 export const DEFAULT_PORT = 5679;
+/** A user may be asked meanwhile, and a credential plugin may open a browser. */
+const CLUSTER_MS = 600_000;
 
-export interface TargetFlags {
-  readonly container?: string;
+export interface TargetFlags extends ClusterFlags {
   readonly pid?: number;
-  readonly service?: string;
   readonly config?: string;
   readonly dockerHost?: string;
 }
 
+/** Settings of a target that is made of flags. */
+type Settings = Pick<TargetConfig, 'forward' | 'leaseSeconds'>;
+
 /** A config of one target, made of flags: for `wand debug` and `wand watch -- COMMAND`. */
-export function configOf(name: string, source: TargetSource, port: number, root: string): ProjectConfig {
-  const target: TargetConfig = { name, port, source, ...TARGET_DEFAULTS };
+export function configOf(
+  name: string,
+  source: TargetSource,
+  port: number,
+  root: string,
+  settings: Partial<Settings> = {},
+): ProjectConfig {
+  const target: TargetConfig = { name, port, source, ...TARGET_DEFAULTS, ...settings };
   return { file: null, root, targets: [target] };
 }
 
-/** The source that the flags name; null when they name none. @throws DebugwandError `kubernetes-coming` */
-export function sourceOf(flags: TargetFlags): { name: string; source: TargetSource } | null {
-  if (flags.service !== undefined) {
-    throw new DebugwandError({
-      code: 'kubernetes-coming',
-      message: 'debugging a Kubernetes service is coming with Kubernetes support, it is not there yet',
-      fix: 'use --container for a container of Docker or Podman, or --pid for a process of this machine',
-    });
+/** Whether flags or `positional` (`deploy/web`) name something else than a target of the config. */
+export function isFlagged(flags: TargetFlags, positional: string | undefined): boolean {
+  const { container, pid } = flags;
+  return container !== undefined || pid !== undefined || wantedOf(flags, positional, process.cwd()) !== null;
+}
+
+/**
+ * The source that the flags name, or `positional`; null when they name none. What is said of a cluster is completed from it.
+ * @throws DebugwandError `workload-not-found`, `context-not-allowed`, …
+ */
+export async function sourceOf(
+  flags: TargetFlags,
+  positional?: string,
+): Promise<{ name: string; source: TargetSource } | null> {
+  const wanted = wantedOf(flags, positional, process.cwd());
+  if (wanted !== null) {
+    const say = (line: string): void => {
+      process.stderr.write(`wand: ${line}\n`);
+    };
+    const source = await completed(wanted, terminalAsker(), say, AbortSignal.timeout(CLUSTER_MS));
+    return { name: targetName(source.workload.name), source };
   }
   if (flags.container !== undefined) {
     const { container, dockerHost } = flags;
@@ -44,12 +68,17 @@ export function sourceOf(flags: TargetFlags): { name: string; source: TargetSour
   return null;
 }
 
+/** `app=web,tier!=cache` as a name that a target may have. */
+function targetName(name: string): string {
+  return name.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'pods';
+}
+
 /** The target of `wand ps` and `wand inject`. @throws DebugwandError `no-such-target`, `target-ambiguous`, `config-missing` */
 export async function targetOf(
   name: string | undefined,
   flags: TargetFlags,
 ): Promise<{ config: TargetConfig; root: string }> {
-  const flagged = sourceOf(flags);
+  const flagged = await sourceOf(flags, name);
   const cwd = process.cwd();
   if (flagged !== null)
     return { config: onlyTarget(configOf(flagged.name, flagged.source, DEFAULT_PORT, cwd)), root: cwd };

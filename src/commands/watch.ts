@@ -53,18 +53,39 @@ export interface DebugOptions extends TargetFlags {
   readonly port?: number;
   readonly plain?: boolean;
   readonly json?: boolean;
+  readonly forward?: TargetConfig['forward'];
+  readonly lease?: number;
 }
 
-export async function debugCommand(options: DebugOptions): Promise<number> {
-  const flagged = sourceOf(options);
+/** @param workload `deploy/web` */
+export async function debugCommand(workload: string | undefined, options: DebugOptions): Promise<number> {
+  if (workload !== undefined && !workload.includes('/')) {
+    throw new DebugwandError({
+      code: 'usage',
+      message: `\`wand debug ${workload}\` does not say what ${workload} is`,
+      fix: `a container: \`--container ${workload}\`; a Kubernetes service: \`-s ${workload}\`; another workload: \`deploy/${workload}\`; a target of the config: \`wand watch -t ${workload}\``,
+    });
+  }
+  const flagged = await sourceOf(options, workload);
   if (flagged === null) {
     throw new DebugwandError({
       code: 'usage',
       message: '`wand debug` needs to know what to debug',
-      fix: 'name a container with --container NAME, or a process with --pid N; `wand watch` takes targets from the config',
+      fix: 'name a container with --container NAME, a process with --pid N, or a Kubernetes workload: -n NAMESPACE -s SERVICE, or deploy/NAME; `wand watch` takes targets from the config',
     });
   }
-  const config = configOf(flagged.name, flagged.source, options.port ?? DEFAULT_PORT, process.cwd());
+  const { forward, lease, port } = options;
+  if (forward !== undefined && flagged.source.kind === 'local') {
+    throw new DebugwandError({
+      code: 'usage',
+      message: '--forward is for containers and pods',
+      fix: 'leave it out: ports of this machine are reachable as they are',
+    });
+  }
+  const config = configOf(flagged.name, flagged.source, port ?? DEFAULT_PORT, process.cwd(), {
+    ...(forward === undefined ? {} : { forward }),
+    ...(lease === undefined ? {} : { leaseSeconds: lease }),
+  });
   return runDaemon(session(config, options, false));
 }
 

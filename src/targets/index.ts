@@ -2,6 +2,7 @@
 import type { DebugwandError } from '../lib/errors.ts';
 import type { TargetConfig } from '../core/types.ts';
 import type { FoundContainer } from './docker-list.ts';
+import type { ClusterPlaceToEnter, Survey } from './kubernetes-survey.ts';
 import type { Target } from './target.ts';
 
 export interface TargetContext {
@@ -48,11 +49,21 @@ export async function listContainers(
 }
 
 /**
- * Null when the target's container exists (or it has none); else why not: `container-not-found` with near names, or what
- * is wrong with the engine.
+ * A look over the namespace of a Kubernetes target.
+ * @throws DebugwandError `kubeconfig-missing`, `context-not-found`, `kubernetes-unreachable`, …
+ */
+export async function surveyCluster(source: ClusterPlaceToEnter, signal: AbortSignal): Promise<Survey> {
+  const { survey } = await import('./kubernetes-survey.ts');
+  return survey(source, signal);
+}
+
+/**
+ * Null when the target's container exists (or it has none); else why not: `container-not-found`,
+ * `workload-not-found` with near names, or what is wrong with the engine.
  */
 export async function missingContainer(config: TargetConfig, signal: AbortSignal): Promise<DebugwandError | null> {
   const { source } = config;
+  if (source.kind === 'kubernetes') return (await surveyCluster(source, signal)).missing;
   if (source.kind !== 'docker') return null;
   const { checkContainer } = await import('./docker-list.ts');
   const { asDebugwandError } = await import('../lib/errors.ts');
