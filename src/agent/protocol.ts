@@ -119,7 +119,7 @@ export interface EnterParams {
   readonly whilePaused?: WhilePausedParams;
 }
 
-/** HTTP probes to answer in the app's place, by port and path; every other connection is held until the app runs on. */
+/** HTTP probes to answer in the app's place, by port and path; every other client there is held until the app runs on. */
 export interface WhilePausedParams {
   readonly probes: readonly {
     readonly port: number;
@@ -127,6 +127,8 @@ export interface WhilePausedParams {
     /** Status to answer with: 200, or 503 for a readiness probe that is to fail. */
     readonly status: number;
   }[];
+  /** More ports (of TCP probes) where clients are held: the app's own queue would be full some day. */
+  readonly ports?: readonly number[];
 }
 
 export interface EnterResult {

@@ -1,7 +1,8 @@
 // Owns the status report of one target: from state and plan to what everybody is told. Pure.
 import type { DebugwandError } from '../lib/errors.ts';
-import type { EntryReport, ErrorReport, TargetReport, WorkerReport } from './status.ts';
+import type { BudgetReport, EntryReport, ErrorReport, TargetReport, WorkerReport } from './status.ts';
 import type { TargetConfig } from './types.ts';
+import { pauseBudget, pauseReport } from './pause-budget.ts';
 import type { Plan } from './plan.ts';
 import { replicaKey, type TargetState } from './state.ts';
 import { processReport } from './process-report.ts';
@@ -12,6 +13,7 @@ export function errorReport(error: DebugwandError): ErrorReport {
 
 export function targetReport(config: TargetConfig, state: TargetState, plan: Plan): TargetReport {
   const replicaName = state.replica?.name ?? '';
+  const budget = budgetOf(config, state);
   const processes = (state.classification?.processes ?? []).map((p) =>
     processReport(p, replicaName, state.processesAt),
   );
@@ -41,8 +43,21 @@ export function targetReport(config: TargetConfig, state: TargetState, plan: Pla
     })),
     cluster: state.snapshot?.cluster ?? null,
     forwards: [],
-    pause: null,
+    pause: state.editor.stoppedAt === null ? null : pauseReport(budget, state.pause.since),
+    pauseBudget: budget,
   };
+}
+
+function budgetOf(config: TargetConfig, state: TargetState): BudgetReport | null {
+  const entry = state.worker?.entry;
+  if (entry?.state !== 'entered') return null;
+  return pauseBudget({
+    probes: state.replica?.probes,
+    timeLimits: state.replica?.timeLimits,
+    settings: config.whilePaused,
+    cmdlines: (state.classification?.processes ?? []).map(({ cmdline }) => cmdline),
+    inside: entry.result.origin !== 'app-listening',
+  });
 }
 
 function workerReport(state: TargetState, processes: TargetReport['processes'], replica: string): WorkerReport | null {

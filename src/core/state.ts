@@ -5,6 +5,7 @@ import type { Classification, ProcessInfo, Replica, Rung, Snapshot, TargetConfig
 import { classify } from './classify.ts';
 import { reattachReason, type Exit } from './exit-reason.ts';
 import type { Observation } from './observation.ts';
+import { goesOn, RUNS, stops, type PauseState } from './pause-budget.ts';
 import { cutAgent, lostAgent, retryAgent, startingAgent, type AgentState } from './agent-state.ts';
 import {
   counted,
@@ -44,6 +45,7 @@ export interface TargetState {
   /** The worker that the keeper was told of and not yet told to forget. */
   readonly sessionGeneration: number | null;
   readonly editor: { readonly connected: boolean; readonly client: string | null; readonly stoppedAt: string | null };
+  readonly pause: PauseState;
   readonly reattach: Reattaches;
   /** The port could not be bound, or another fault of the target as a whole. */
   readonly fault: DebugwandError | null;
@@ -65,6 +67,7 @@ export const INITIAL_STATE: TargetState = {
   provenSkips: [],
   sessionGeneration: null,
   editor: { connected: false, client: null, stoppedAt: null },
+  pause: RUNS,
   reattach: { count: 0, history: [], recorded: 0 },
   fault: null,
   portBound: false,
@@ -183,7 +186,11 @@ export function observe(
         },
       };
     case 'stopped':
-      return { ...state, editor: { ...state.editor, stoppedAt: seen.where } };
+      return {
+        ...state,
+        editor: { ...state.editor, stoppedAt: seen.where },
+        pause: seen.where === null ? goesOn(state.pause, now) : stops(state.pause, now),
+      };
     case 'port':
       return { ...state, portBound: seen.bound, fault: seen.fault };
     default:

@@ -76,13 +76,23 @@ export interface ForwardReport {
   readonly connections: number;
 }
 
+/** What would happen to the worker while it is paused. */
+export interface BudgetReport {
+  /** In words: probes that are answered in the app's place: "liveness probe GET :8000/healthz". */
+  readonly answered: readonly string[];
+  /** In words, the soonest first: "liveness probe by exec fails: the container is restarted after 21 s". */
+  readonly limits: readonly string[];
+  /** From the stop to the first that ends the worker; null: none that is known. */
+  readonly seconds: number | null;
+}
+
 /** A stop, and what may end the paused worker. */
 export interface PauseReport {
   /** Milliseconds since the Unix epoch. */
   readonly since: number;
   /** When the first of the limits strikes, ms since the epoch; null: nothing is known that would. */
   readonly until: number | null;
-  /** In words: "liveness probe by exec, 30 s". */
+  /** See BudgetReport. */
   readonly limits: readonly string[];
 }
 
@@ -112,7 +122,10 @@ export interface TargetReport {
   /** Kubernetes only. */
   readonly cluster: ClusterPlace | null;
   readonly forwards: readonly ForwardReport[];
+  /** While it is stopped. */
   readonly pause: PauseReport | null;
+  /** Known once the worker is entered; null where nothing watches over it. */
+  readonly pauseBudget: BudgetReport | null;
 }
 
 export interface StatusReport {

@@ -2,7 +2,7 @@
 // generation any more. Decides neither who is entered nor by which rung.
 import type { DebugwandError } from '../lib/errors.ts';
 import { AgentFailure, type AgentClient } from '../agent/client.ts';
-import type { EnterResult } from '../agent/protocol.ts';
+import type { EnterResult, WhilePausedParams } from '../agent/protocol.ts';
 import { isAsleep, type EntryFailure, type WorkerState } from '../core/entry-state.ts';
 import { startFailure } from '../core/ladder.ts';
 import type { ProcessInfo, Rung } from '../core/types.ts';
@@ -18,6 +18,8 @@ export interface EnterOptions {
   /** Numeric "uid:gid", for the rung that needs it. */
   readonly user: string;
   readonly holdAtStart: boolean;
+  /** Undefined: nothing is done for probes while it is paused. */
+  readonly whilePaused: WhilePausedParams | undefined;
 }
 
 export type EnterOutcome =
@@ -114,7 +116,7 @@ export class Entries {
 
   async #enter(
     worker: WorkerState,
-    { rung, user, holdAtStart }: EnterOptions,
+    { rung, user, holdAtStart, whilePaused }: EnterOptions,
     signal: AbortSignal,
   ): Promise<{ agent: AgentClient; result: EnterResult }> {
     const { pid, startTime, execId, python } = worker.process;
@@ -124,7 +126,8 @@ export class Entries {
     });
     const debugpy = await this.#pool.provideDebugpy(agent, python);
     const timeoutMs = isAsleep(worker) ? ASLEEP_TIMEOUT_MS : ENTER_TIMEOUT_MS;
-    const params = { pid, startTime, execId, debugpy, holdAtStart, timeoutMs };
+    const paused = whilePaused === undefined ? {} : { whilePaused };
+    const params = { pid, startTime, execId, debugpy, holdAtStart, timeoutMs, ...paused };
     return { agent, result: await agent.request('enter', params, signal) };
   }
 

@@ -6,6 +6,7 @@ import type { Log } from '../lib/log.ts';
 import type { PathMapping, ProcessInfo, Replica, Rung, TargetConfig } from '../core/types.ts';
 import type { TargetReport } from '../core/status.ts';
 import { inferPathMappings } from '../core/path-mappings.ts';
+import { whilePausedParams } from '../core/pause-budget.ts';
 import { plan, type Action } from '../core/plan.ts';
 import { targetReport } from '../core/report.ts';
 import type { WorkerState } from '../core/entry-state.ts';
@@ -99,9 +100,12 @@ export class TargetRunner {
     return { ...targetReport(this.#config, state, decided), forwards: this.#forwards.reports() };
   }
 
-  /** Applies settings that need no new target: process choice, holdAtStart, …; new path mappings enter the worker anew. */
+  /** Applies settings that need no new target: process choice, holdAtStart, …; path mappings and what is done
+   * while paused enter the worker anew. */
   update(config: TargetConfig): void {
-    const remapped = JSON.stringify(config.pathMappings) !== JSON.stringify(this.#config.pathMappings);
+    const { pathMappings, whilePaused } = this.#config;
+    const remapped =
+      JSON.stringify([config.pathMappings, config.whilePaused]) !== JSON.stringify([pathMappings, whilePaused]);
     this.#config = config;
     this.#port.update({ terminateOnDisconnect: config.terminateOnDisconnect });
     this.#forwards.configure(config.forward);
@@ -187,6 +191,7 @@ export class TargetRunner {
       rung,
       user: workerUser(process, [...this.#reconciler.state.provenSkips, ...failedRungs]),
       holdAtStart: this.#config.holdAtStart && this.#reconciler.state.editor.connected,
+      whilePaused: whilePausedParams(followed?.replica.probes, this.#config.whilePaused),
     };
     this.post({ type: 'entering', generation, rung });
     if (followed === null) return;

@@ -45,6 +45,7 @@ export const attached: TargetReport = {
   cluster: null,
   forwards: [],
   pause: null,
+  pauseBudget: null,
 };
 
 export const waiting: TargetReport = {
