@@ -297,7 +297,7 @@ print(os.getuid(), int(caps, 16) >> 19 & 1, open("/proc/1/cmdline").read().repla
 
     where('remove', 'removed, and created again under the same name', async () => {
       await stage.act('remove');
-      const { replicas } = await watcher.waiting('the workload was removed', /does not exist/);
+      const { replicas } = await watcher.waiting('the workload was removed', /does not exist|^no pod/);
       expect(replicas).toEqual([]);
       await expect(run('pass')).rejects.toMatchObject({ code: 'replica-gone' });
       await stage.act('recreate');
