@@ -144,14 +144,25 @@ export class KubernetesTarget implements Target {
       return await work(await this.#connection.api(signal));
     } catch (error) {
       signal.throwIfAborted();
-      throw explainKubernetes(error, { place: this.#connection.place, replica: replica.name });
+      const named = explainKubernetes(error, { place: this.#connection.place, replica: replica.name });
+      throw named.code === 'replica-gone' && this.#stillRuns(replica) ? notReachedNow(named) : named;
     }
+  }
+
+  /** As far as the watch knows, which is what counts: a kubelet that has just started knows no container yet. */
+  #stillRuns(replica: Replica): boolean {
+    const status = this.#podOf(replica)?.containers.find(({ name }) => name === partsOf(replica).container)?.status;
+    return status?.state.is === 'running' && replica.startedAt.endsWith(status.id);
   }
 }
 
 function partsOf({ name }: Replica): { readonly pod: string; readonly container: string } {
   const slash = name.indexOf('/');
   return { pod: name.slice(0, slash), container: name.slice(slash + 1) };
+}
+
+function notReachedNow({ message, fix, cause }: DebugwandError): DebugwandError {
+  return new DebugwandError({ code: 'exec-failed', message, fix, cause });
 }
 
 function noOtherUser(replica: Replica, user: string): DebugwandError {
