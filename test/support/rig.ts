@@ -5,7 +5,9 @@ import type { TargetReport } from '../../src/core/status.ts';
 import type { DapClient } from './dap-client.ts';
 import { assertGoodSession, connectEditor } from './invariants.ts';
 import { BREAKPOINT_LINE, type ContainerApp, type SampleApp } from './sample-app.ts';
+import { kubeconfigFor } from './kubernetes-access.ts';
 import { freePort } from './machine.ts';
+import type { PodApp } from './pod-app.ts';
 import { WandDaemon } from './wand.ts';
 
 export const ATTACHED = (target: TargetReport): boolean => target.phase === 'attached' || target.phase === 'stopped';
@@ -103,6 +105,16 @@ export class Rig {
   /** The same, waits for the worker to be entered, and attaches an editor. */
   static async attachedTo(app: SampleApp | ContainerApp): Promise<Rig> {
     const rig = await Rig.start(app, 'name' in app ? { docker: { container: app.name } } : Rig.processOf(app));
+    await rig.attached();
+    await rig.attach();
+    return rig;
+  }
+
+  /** The same on pods; without a kubeconfig as an account with the documented rights. `target` adds to its config. */
+  static async attachedToPod(app: PodApp, target: { kubeconfig?: string; context?: string } & object = {}): Promise<Rig> {
+    const { cluster, namespace, name } = app;
+    const kubeconfig = target.kubeconfig ?? (await kubeconfigFor(cluster, { namespace })).path;
+    const rig = await Rig.start(app, { kubernetes: { service: name, namespace, kubeconfig, ...target } });
     await rig.attached();
     await rig.attach();
     return rig;
