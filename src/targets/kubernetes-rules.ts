@@ -16,7 +16,7 @@ export const DOCUMENTED_RULES: readonly PolicyRule[] = [
   { apiGroups: ['apps'], resources: ['deployments', 'replicasets', 'statefulsets', 'daemonsets'], verbs: READ },
   { apiGroups: ['batch'], resources: ['jobs', 'cronjobs'], verbs: READ },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
-  { apiGroups: ['serving.knative.dev'], resources: ['services', 'revisions'], verbs: READ },
+  { apiGroups: ['serving.knative.dev'], resources: ['services'], verbs: READ },
   { apiGroups: [''], resources: ['pods/exec', 'pods/portforward'], verbs: ['get', 'create'] },
   { apiGroups: [''], resources: ['pods/ephemeralcontainers'], verbs: ['patch'] },
 ];
@@ -27,30 +27,31 @@ export interface Right {
   readonly group: string;
   readonly resource: string;
   readonly subresource: string;
-  /** What is lost without it: nothing works, or only the one thing that it is for. */
-  readonly for: 'watch' | 'enter' | 'forward' | 'helper';
+  /** What is lost without it. `watch`, `enter`: all; `detail`, `forward`, `helper`: only what they are for. */
+  readonly for: 'watch' | 'enter' | 'detail' | 'forward' | 'helper';
 }
 
-function read(group: string, resource: string): readonly Right[] {
-  return READ.map((verb) => ({ verb, group, resource, subresource: '', for: 'watch' as const }));
+function read(group: string, resource: string, purpose: 'watch' | 'detail' = 'watch'): readonly Right[] {
+  return READ.map((verb) => ({ verb, group, resource, subresource: '', for: purpose }));
 }
 
 const PODS = read('', 'pods');
-const REPLICA_SETS = read('apps', 'replicasets');
-const DEPLOYMENTS = [...read('apps', 'deployments'), ...REPLICA_SETS];
+/** They tell which of the pods are of the current revision. */
+const REPLICA_SETS = read('apps', 'replicasets', 'detail');
+/** A service without a selector: its slices name the pods. */
+const SLICES = read('discovery.k8s.io', 'endpointslices', 'detail');
 
-/** What is read of each kind of workload, its pods included. */
+/** What is read of each kind of workload, its pods included: kubernetes-needs.ts, and the object itself by its name. */
 const READS: Readonly<Record<WorkloadKind, readonly Right[]>> = {
   pod: PODS,
   selector: [...PODS, ...REPLICA_SETS],
-  // A service may have no selector: its endpoints name the pods then. What owns them tells the current revision.
-  service: [...PODS, ...read('', 'services'), ...read('discovery.k8s.io', 'endpointslices'), ...DEPLOYMENTS],
-  deployment: [...PODS, ...DEPLOYMENTS],
+  service: [...PODS, ...read('', 'services'), ...SLICES, ...REPLICA_SETS],
+  deployment: [...PODS, ...read('apps', 'deployments'), ...REPLICA_SETS],
   statefulset: [...PODS, ...read('apps', 'statefulsets')],
   daemonset: [...PODS, ...read('apps', 'daemonsets')],
   job: [...PODS, ...read('batch', 'jobs')],
   cronjob: [...PODS, ...read('batch', 'cronjobs'), ...read('batch', 'jobs')],
-  knative: [...PODS, ...read('serving.knative.dev', 'services'), ...read('serving.knative.dev', 'revisions')],
+  knative: [...PODS, ...read('serving.knative.dev', 'services')],
 };
 
 const ENTER: readonly Right[] = [
@@ -99,4 +100,52 @@ export function parseForbidden(
   if (match === null) return null;
   const [, user = '', verb = '', resource = '', subresource = '', group = '', namespace] = match;
   return { user, verb, resource, subresource, group, namespace: namespace ?? null };
+}
+
+/** Rules as a SelfSubjectRulesReview lists them. */
+export interface ResourceRule extends PolicyRule {
+  /** Empty: all of them. */
+  readonly resourceNames: readonly string[];
+}
+
+/** Do these rules give that right, for all objects? */
+export function gives(
+  rules: readonly ResourceRule[],
+  { verb, group, resource, subresource }: Omit<Right, 'for'>,
+): boolean {
+  const name = subresource === '' ? resource : `${resource}/${subresource}`;
+  const names = ['*', name, ...(subresource === '' ? [] : [`*/${subresource}`])];
+  return rules.some(
+    (rule) =>
+      rule.resourceNames.length === 0 &&
+      rule.verbs.some((allowed) => allowed === '*' || allowed === verb) &&
+      rule.apiGroups.some((allowed) => allowed === '*' || allowed === group) &&
+      rule.resources.some((allowed) => names.includes(allowed)),
+  );
+}
+
+/** The rules that the answer to a SelfSubjectRulesReview holds; none when it is none. */
+export function parseRules(review: unknown): readonly ResourceRule[] {
+  const rules = field(field(review, 'status'), 'resourceRules');
+  if (!Array.isArray(rules)) return [];
+  return rules.map((rule: unknown) => ({
+    apiGroups: strings(field(rule, 'apiGroups')),
+    resources: strings(field(rule, 'resources')),
+    verbs: strings(field(rule, 'verbs')),
+    resourceNames: strings(field(rule, 'resourceNames')),
+  }));
+}
+
+/** Null when it is no answer to a SelfSubjectAccessReview. */
+export function parseAccess(review: unknown): boolean | null {
+  const allowed = field(field(review, 'status'), 'allowed');
+  return typeof allowed === 'boolean' ? allowed : null;
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+}
+
+function strings(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }

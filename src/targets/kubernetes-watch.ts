@@ -10,6 +10,7 @@ import { notAllowed } from './kubernetes-guard.ts';
 import { missingWorkload } from './kubernetes-names.ts';
 import { keyOf, needs, type Need, type Parts } from './kubernetes-needs.ts';
 import type { Pod } from './kubernetes-pod.ts';
+import { watchRights } from './kubernetes-rights.ts';
 import { select, type ClusterView } from './kubernetes-select.ts';
 import { Wake } from './wake.ts';
 
@@ -38,6 +39,8 @@ export async function watchWorkload(
   const namespace = await pinned(options, push, signal);
   if (namespace === null) return;
   const watch = new Watch(options, namespace);
+  const ended = new AbortController();
+  const rights = watch.watchRights(AbortSignal.any([signal, ended.signal]));
   try {
     while (!signal.aborted) {
       await pause(SETTLE_MS, signal);
@@ -49,6 +52,8 @@ export async function watchWorkload(
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    ended.abort();
+    await rights;
     await watch.close();
   }
 }
@@ -88,15 +93,29 @@ class Watch {
   readonly #namespace: string;
   readonly #slots = new Map<string, Slot>();
   #replicas: readonly Replica[] = [];
+  /** Rights without which nothing works; undefined: asked about just now. */
+  #forbidden: DebugwandError | null | undefined;
 
   constructor(options: WatchOptions, namespace: string) {
     this.#options = options;
     this.#namespace = namespace;
   }
 
+  /** They are asked about while the first lists come: what is missing is named before anything is tried. */
+  watchRights(signal: AbortSignal): Promise<void> {
+    const { connection, source } = this.#options;
+    const on = (error: DebugwandError | null): void => {
+      this.#forbidden = error;
+      this.wake.call();
+    };
+    return watchRights(connection, source.workload.kind, on, signal);
+  }
+
   /** Null: too little is known yet, or only what was known before. */
   async look(signal: AbortSignal): Promise<Snapshot | null> {
     const wanted = this.#run();
+    if (this.#forbidden === undefined) return null;
+    if (this.#forbidden !== null) return this.#snapshot([], null, this.#forbidden);
     const error = wanted.map((slot) => slot.error).find((e) => e !== null) ?? null;
     if (wanted.some((slot) => slot.objects === null)) {
       return error === null ? null : this.#snapshot(this.#replicas, null, error);

@@ -18,7 +18,7 @@ interface Stage {
   readonly dir: Folder;
   readonly connection: KubernetesConnection;
   readonly api: ClusterApi;
-  get(): Promise<unknown>;
+  readonly get: () => Promise<unknown>;
 }
 
 function kubeconfig(server: string, user: unknown, context = 'first', namespace?: string): string {

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { WorkloadKind } from '../../../src/core/types.ts';
 import {
   DOCUMENTED_RULES,
+  gives,
+  parseAccess,
+  parseRules,
   parseForbidden,
   rightsFor,
   rightText,
@@ -83,5 +86,45 @@ describe('a refusal of RBAC', () => {
 
   it.each(['', 'nope', 'cannot list resource', 'violates PodSecurity "baseline"'])('%j is none', (text) => {
     expect(parseForbidden(text)).toBeNull();
+  });
+});
+
+describe('the rules that one has', () => {
+  const right = { verb: 'list', group: 'apps', resource: 'deployments', subresource: '' };
+  const exec = { verb: 'create', group: '', resource: 'pods', subresource: 'exec' };
+  const rule = (apiGroups: string[], resources: string[], verbs: string[], resourceNames: string[] = []) => ({
+    apiGroups,
+    resources,
+    verbs,
+    resourceNames,
+  });
+
+  it.each([
+    [right, rule(['apps'], ['deployments'], ['get', 'list']), true],
+    [right, rule(['*'], ['*'], ['*']), true],
+    [right, rule(['', 'apps'], ['pods', 'deployments'], ['list']), true],
+    [right, rule(['apps'], ['deployments'], ['get']), false],
+    [right, rule([''], ['deployments'], ['list']), false],
+    [right, rule(['apps'], ['deployments/scale'], ['list']), false],
+    [right, rule(['apps'], ['deployments'], ['list'], ['web']), false],
+    [exec, rule([''], ['pods/exec'], ['create']), true],
+    [exec, rule([''], ['*/exec'], ['create']), true],
+    [exec, rule([''], ['*'], ['create']), true],
+    [exec, rule([''], ['pods'], ['create']), false],
+    [exec, rule([''], ['pods/*'], ['create']), false],
+  ])('%j of %j: %s', (wanted, has, given) => {
+    expect(gives([has], wanted)).toBe(given);
+    expect(gives([], wanted)).toBe(false);
+  });
+
+  it('are read from the review, whatever comes', () => {
+    const resourceRules = [{ verbs: ['get', 7], apiGroups: [''], resources: ['pods'] }, null];
+    expect(parseRules({ status: { resourceRules } })).toEqual([rule([''], ['pods'], ['get']), rule([], [], [])]);
+    for (const junk of [undefined, null, 7, {}, { status: null }, { status: { resourceRules: 'x' } }]) {
+      expect(parseRules(junk)).toEqual([]);
+      expect(parseAccess(junk)).toBeNull();
+    }
+    expect(parseAccess({ status: { allowed: true } })).toBe(true);
+    expect(parseAccess({ status: { allowed: false, reason: 'no' } })).toBe(false);
   });
 });
