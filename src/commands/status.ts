@@ -23,6 +23,6 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
     return 0;
   }
   const style = outputStyle(process.stdout, process.env);
-  for (const line of statusLines(report, style)) process.stdout.write(`${line}\n`);
+  for (const line of statusLines(report, style, Date.now())) process.stdout.write(`${line}\n`);
   return 0;
 }

@@ -46,6 +46,7 @@ const ERASE_BELOW = '\u001B[0J';
 const CLEAR_ALL = '\u001B[2J\u001B[3J\u001B[H';
 /** Changes within this are one drawing, ms. */
 const FRAME_MS = 40;
+const TICK_MS = 1_000;
 /** Where a terminal does not know its own size. */
 const DEFAULT_ROWS = 24;
 
@@ -64,6 +65,8 @@ export class LiveScreen {
   #drawn: readonly string[] = [];
   #pending: string[] = [];
   #timer: NodeJS.Timeout | null = null;
+  /** While somebody counts down. */
+  #tick: NodeJS.Timeout | null = null;
   #help = false;
   #open = true;
 
@@ -79,6 +82,9 @@ export class LiveScreen {
 
   update(report: StatusReport): void {
     this.#report = report;
+    const counts = report.targets.some(({ pause }) => pause !== null && pause.until !== null);
+    if (!counts) this.#stopTick();
+    else this.#tick ??= setInterval(() => this.#schedule(), TICK_MS);
     this.#schedule();
   }
 
@@ -94,6 +100,7 @@ export class LiveScreen {
     this.#draw(true);
     this.#open = false;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#stopTick();
     const { keyboard, terminal } = this.#options;
     keyboard.off('data', this.#onData);
     terminal.off('resize', this.#onResize);
@@ -173,6 +180,11 @@ export class LiveScreen {
     }
   }
 
+  #stopTick(): void {
+    if (this.#tick !== null) clearInterval(this.#tick);
+    this.#tick = null;
+  }
+
   #schedule(): void {
     if (!this.#open) return;
     this.#timer ??= setTimeout(() => {
@@ -203,7 +215,7 @@ export class LiveScreen {
   }
 
   #block(style: Style, last: boolean): string[] {
-    const status = this.#report === null ? [] : statusLines(this.#report, style);
+    const status = this.#report === null ? [] : statusLines(this.#report, style, Date.now());
     const { keyboard, terminal } = this.#options;
     const keys = keyboard.isTTY === true;
     const help = HELP.map(([key, text]) => `  ${key}  ${text}`);

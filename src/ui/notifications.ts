@@ -9,7 +9,10 @@ export const BURST_MS = 4_000;
 /** A reloader replaces a worker within a second or two; one that stays away longer than this crashed, ms. */
 export const GONE_MS = 3_000;
 
-type Kind = 'back' | 'crashed' | 'blocked';
+/** So long before a pause is ended by others, ms. */
+export const LAST_MS = 10_000;
+
+type Kind = 'back' | 'crashed' | 'blocked' | 'late' | 'overdue';
 
 interface Notice {
   readonly kind: Kind;
@@ -19,10 +22,17 @@ interface Notice {
   readonly ms: number | null;
 }
 
+interface Warned {
+  readonly since: number;
+  readonly told: 'late' | 'overdue';
+}
+
 export interface NotificationState {
   readonly last: StatusReport | null;
   /** Targets whose worker is gone while what starts workers lives: since when. Null: told already. */
   readonly gone: ReadonlyMap<string, number | null>;
+  /** Pauses that were warned of, by target. */
+  readonly pauses: ReadonlyMap<string, Warned>;
   readonly pending: readonly Notice[];
   /** Of the burst that is pending, ms since the epoch. */
   readonly firstAt: number;
@@ -41,21 +51,31 @@ export interface Advance {
   readonly wakeAt: number | null;
 }
 
-export const QUIET: NotificationState = { last: null, gone: new Map(), pending: [], firstAt: 0, lastAt: 0 };
+export const QUIET: NotificationState = {
+  last: null,
+  gone: new Map(),
+  pauses: new Map(),
+  pending: [],
+  firstAt: 0,
+  lastAt: 0,
+};
 
 /** The next state after a report, or (with the same report) after time has passed. */
 export function advance(state: NotificationState, report: StatusReport, now: number): Advance {
   const { gone, crashed } = lookForGone(state, report, now);
-  const fresh = [...noticesOf(state.last, report), ...crashed];
+  const { pauses, late, waits: warnings } = lookForLate(state, report, now);
+  const fresh = [...noticesOf(state.last, report), ...crashed, ...late];
   const pending = [...state.pending, ...fresh];
   const firstAt = state.pending.length === 0 ? now : state.firstAt;
   const lastAt = fresh.length > 0 ? now : state.lastAt;
-  const dueAt = pending.length === 0 ? null : Math.min(lastAt + QUIET_MS, firstAt + BURST_MS);
+  const isUrgent = pending.some(({ kind }) => kind === 'late' || kind === 'overdue');
+  const dueAt = pending.length === 0 ? null : isUrgent ? now : Math.min(lastAt + QUIET_MS, firstAt + BURST_MS);
   const isDue = dueAt !== null && now >= dueAt;
   const waits = [...gone.values()].flatMap((since) => (since === null ? [] : [since + GONE_MS]));
+  waits.push(...warnings);
   if (dueAt !== null && !isDue) waits.push(dueAt);
   return {
-    state: { last: report, gone, pending: isDue ? [] : pending.slice(-100), firstAt, lastAt },
+    state: { last: report, gone, pauses, pending: isDue ? [] : pending.slice(-100), firstAt, lastAt },
     show: isDue ? summary(pending) : null,
     wakeAt: waits.length === 0 ? null : Math.min(...waits),
   };
@@ -101,19 +121,46 @@ function lookForGone(
   return { gone, crashed };
 }
 
+/** A pause that others are about to end, or should have ended. */
+function lookForLate(
+  state: NotificationState,
+  report: StatusReport,
+  now: number,
+): { pauses: Map<string, Warned>; late: Notice[]; waits: number[] } {
+  const pauses = new Map<string, Warned>();
+  const late: Notice[] = [];
+  const waits: number[] = [];
+  for (const { name, pause } of report.targets) {
+    if (pause === null || pause.until === null) continue;
+    const { since, until, limits } = pause;
+    const known = state.pauses.get(name);
+    const before = known !== undefined && known.since === since ? known.told : null;
+    const told = now >= until ? 'overdue' : now >= until - LAST_MS ? 'late' : null;
+    if (told !== null) pauses.set(name, { since, told });
+    if (told !== 'overdue') waits.push(told === null ? until - LAST_MS : until);
+    if (told === null || told === before) continue;
+    late.push({ kind: told, target: name, text: limits[0] ?? '', ms: Math.max(0, until - now) });
+  }
+  return { pauses, late, waits };
+}
+
 function hadWorker(before: StatusReport | null, target: TargetReport): boolean {
   return (before?.targets.find(({ name }) => name === target.name)?.worker ?? null) !== null;
 }
 
 /** One for all: what is worst stands in the title. */
 function summary(notices: readonly Notice[]): Notification | null {
-  const worst = (['blocked', 'crashed', 'back'] as const).find((kind) =>
+  const worst = (['late', 'overdue', 'blocked', 'crashed', 'back'] as const).find((kind) =>
     notices.some((notice) => notice.kind === kind),
   );
   const chosen = notices.filter((notice) => notice.kind === worst);
   const last = chosen.at(-1);
   if (worst === undefined || last === undefined) return null;
   const names = [...new Set(chosen.map((notice) => notice.target))].join(', ');
+  if (worst === 'late') {
+    return { title: `${names}: ${String(Math.ceil((last.ms ?? 0) / 1000))} s left`, message: `Continue: ${last.text}` };
+  }
+  if (worst === 'overdue') return { title: `${names}: paused for too long`, message: last.text };
   if (worst === 'blocked') return { title: `${names}: blocked`, message: last.text };
   if (worst === 'crashed') return { title: `${names}: worker crashed`, message: last.text };
   const time = last.ms === null ? '' : ` in ${seconds(last.ms)}`;

@@ -21,13 +21,13 @@ const LEAST_TEXT = 24;
 const WIDEST_NAME = 24;
 
 /** Never empty, no line wider than `style.width` (20 at least). */
-export function statusLines(report: StatusReport, style: Style): string[] {
+export function statusLines(report: StatusReport, style: Style, now: number): string[] {
   const width = Math.max(20, style.width);
   const { configError } = report.daemon;
   const names = report.targets.map((target) => printable(target.name));
   const nameWidth = Math.min(WIDEST_NAME, Math.max(0, ...names.map(widthOf)));
   const lines = report.targets.flatMap((target) => [
-    targetLine(target, nameWidth, width, style),
+    targetLine(target, nameWidth, width, style, now),
     ...(target.error === null ? [] : errorLines(target.error, target.message, width, style)),
   ]);
   if (lines.length === 0) lines.push('no targets');
@@ -38,7 +38,7 @@ export function statusLines(report: StatusReport, style: Style): string[] {
   return lines;
 }
 
-function targetLine(target: TargetReport, nameWidth: number, width: number, style: Style): string {
+function targetLine(target: TargetReport, nameWidth: number, width: number, style: Style, now: number): string {
   const mark = MARKS[target.phase];
   const sign = style.unicode ? mark.unicode : mark.ascii;
   const name = pad(cut(printable(target.name), nameWidth, ellipsis(style)), nameWidth);
@@ -46,7 +46,11 @@ function targetLine(target: TargetReport, nameWidth: number, width: number, styl
   const head = widthOf(`${sign} ${name}${GAP}${phase}${GAP}`);
   const figures = figuresThatFit(target, width - head - LEAST_TEXT);
   const tail = figures.map((figure) => GAP + figure).join('');
-  const text = cut(printable(sentence(target)), Math.max(0, width - head - widthOf(tail)), ellipsis(style));
+  const text = cut(
+    printable(sentence(target) + countdown(target, now)),
+    Math.max(0, width - head - widthOf(tail)),
+    ellipsis(style),
+  );
   // A terminal may be too narrow even for that: then it is cut where it ends, uncoloured.
   const plain = `${sign} ${name}${GAP}${phase}${GAP}${text}${tail}`;
   if (widthOf(plain) > width) return cut(plain, width, ellipsis(style));
@@ -59,6 +63,13 @@ function sentence(target: TargetReport): string {
   const { message, stoppedAt } = target;
   if (target.phase !== 'stopped' || stoppedAt === null || message.includes(stoppedAt)) return message;
   return `${message}, at ${stoppedAt}`;
+}
+
+/** How long the pause may last; empty where nothing is known that would end it. */
+function countdown({ pause }: TargetReport, now: number): string {
+  if (pause === null || pause.until === null) return '';
+  const left = Math.ceil((pause.until - now) / 1000);
+  return left > 0 ? `, ${String(left)} s left` : ', paused for too long';
 }
 
 /** In the order that they are shown in; what matters least goes first when there is no room. */

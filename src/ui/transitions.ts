@@ -6,7 +6,7 @@ import { seconds } from './terminal.ts';
 /** `event` is for programs (`--json`), `text` for people. */
 export interface Transition {
   readonly level: Level;
-  readonly event: 'target' | 'phase' | 'reattach' | 'editor' | 'stopped' | 'running' | 'removed' | 'config';
+  readonly event: 'target' | 'phase' | 'reattach' | 'editor' | 'stopped' | 'running' | 'pause' | 'removed' | 'config';
   /** Null: about all of them. */
   readonly target: string | null;
   readonly text: string;
@@ -65,11 +65,29 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
     const text = editor.connected ? `${client} attached` : `${client} left`;
     found.push(line('info', 'editor', name, text, { connected: editor.connected }));
   }
+  const budget = budgetLine(was, target);
+  if (budget !== null) found.push(budget);
   if (stoppedAt !== was.stoppedAt) {
-    if (stoppedAt !== null) found.push(line('info', 'stopped', name, `stopped at ${stoppedAt}`, { at: stoppedAt }));
+    if (stoppedAt !== null) found.push(stopLine(target, stoppedAt));
     else if (phase === 'attached') found.push(line('debug', 'running', name, 'runs again'));
   }
   return found;
+}
+
+function stopLine({ name, pause }: TargetReport, stoppedAt: string): Transition {
+  const until = pause?.until ?? null;
+  const text = until === null ? `stopped at ${stoppedAt}` : `stopped at ${stoppedAt}; ${pause?.limits[0] ?? ''}`;
+  return line(until === null ? 'info' : 'warn', 'stopped', name, text, { at: stoppedAt, until });
+}
+
+/** What a pause costs: told once, and when it changes; a reload changes nothing. */
+function budgetLine(was: TargetReport, { name, pauseBudget, reattach }: TargetReport): Transition | null {
+  const isFirst = was.pauseBudget === null && reattach.count === 0;
+  const isOther = was.pauseBudget !== null && JSON.stringify(was.pauseBudget) !== JSON.stringify(pauseBudget);
+  if (pauseBudget === null || !(isFirst || isOther)) return null;
+  const { answered, limits, seconds: left } = pauseBudget;
+  const said = [...limits, ...(answered.length === 0 ? [] : [`answered in the app's place: ${answered.join(', ')}`])];
+  return line(left === null ? 'info' : 'warn', 'pause', name, `while paused: ${said.join('; ')}`, { seconds: left });
 }
 
 /** Another phase, or another thing that is waited for; a number that counts is none. Stops have a line of their own. */

@@ -94,4 +94,36 @@ describe('notifications', () => {
   test('a container that was stopped is no crash', () => {
     expect(play([0, [attached]], [1000, [{ ...waiting, processes: [] }]])).toEqual([]);
   });
+
+  describe('a pause that others will end', () => {
+    const text = 'liveness probe by exec fails: the container is restarted after 21 s';
+    const paused = (since: number, seconds: number): TargetReport => ({
+      ...attached,
+      phase: 'stopped',
+      stoppedAt: 'app.py:3',
+      pause: { since, until: since + seconds * 1000, limits: [text] },
+    });
+    const soon: Notification = { title: 'api: 10 s left', message: `Continue: ${text}` };
+    const over: Notification = { title: 'api: paused for too long', message: text };
+
+    test('is warned of in the last seconds, and told of when it lasted', () => {
+      const shown = play([0, [attached]], [500, [paused(500, 21)]], [600, [paused(500, 21)]]);
+      expect(shown).toEqual([
+        [11_500, soon],
+        [21_500, over],
+      ]);
+    });
+
+    test('and goes on in time: nothing', () => {
+      expect(play([0, [attached]], [500, [paused(500, 21)]], [11_000, [attached]])).toEqual([]);
+    });
+
+    test('each pause anew, and a short one at once', () => {
+      const shown = play([0, [paused(0, 5)]], [1_000, [attached]], [2_000, [paused(2_000, 5)]], [3_000, [attached]]);
+      expect(shown).toEqual([
+        [0, { ...soon, title: 'api: 5 s left' }],
+        [2_000, { ...soon, title: 'api: 5 s left' }],
+      ]);
+    });
+  });
 });

@@ -1,11 +1,14 @@
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { TargetReport } from '../../../src/core/status.ts';
+import type { StatusReport, TargetReport } from '../../../src/core/status.ts';
+import type { Style } from '../../../src/ui/style.ts';
 import { statusLines } from '../../../src/ui/terminal.ts';
 import { cut, pad, widthOf, wrap } from '../../../src/ui/width.ts';
 import { attached, report, waiting, worker } from '../../support/reports.ts';
 
+const NOW = 1_000_000;
+const shown = (status: StatusReport, style: Style): string[] => statusLines(status, style, NOW);
 const wide = { color: false, unicode: true, width: 140 };
 
 test('one line a target, names and phases below each other', () => {
@@ -26,7 +29,7 @@ test('one line a target, names and phases below each other', () => {
     message: 'stopped at app.py:12',
     stoppedAt: 'app.py:12',
   };
-  expect(statusLines(report([attached, stopped, waiting, blocked]), wide)).toEqual([
+  expect(shown(report([attached, stopped, waiting, blocked]), wide)).toEqual([
     '● api     attached  worker 43: spawned by the uvicorn reloader 17  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code',
     '◆ web     stopped   stopped at app.py:12  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code',
     '○ api     waiting   worker 43 ended, waiting for the next one  0.14 s  :5679  VS Code',
@@ -35,8 +38,19 @@ test('one line a target, names and phases below each other', () => {
   ]);
 });
 
+test.each([
+  [NOW + 20_500, 'stopped at app.py:12, 21 s left'],
+  [NOW - 1, 'stopped at app.py:12, paused for too long'],
+  [null, 'stopped at app.py:12'],
+])('a pause that may last until %s is counted down', (until, said) => {
+  const message = 'stopped at app.py:12';
+  const pause = { since: NOW - 500, until, limits: ['liveness probe by exec'] };
+  const stopped: TargetReport = { ...attached, phase: 'stopped', message, stoppedAt: 'app.py:12', pause };
+  expect(shown(report([stopped]), wide)[0]).toBe(`◆ api  stopped   ${said}  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code`);
+});
+
 test('what does not fit goes, what matters least first', () => {
-  const at = (width: number): string => statusLines(report([attached]), { ...wide, width })[0] ?? '';
+  const at = (width: number): string => shown(report([attached]), { ...wide, width })[0] ?? '';
   expect(at(80)).toBe('● api  attached  worker 43: spawned by the uvico…  0.14 s  64 MB  :5679  VS Code');
   expect(at(60)).toBe('● api  attached  worker 43: spawned by the …  :5679  VS Code');
   expect(at(45)).toBe('● api  attached  worker 43: spawned b…  :5679');
@@ -44,16 +58,16 @@ test('what does not fit goes, what matters least first', () => {
 });
 
 test('ASCII and colours', () => {
-  const [ascii] = statusLines(report([attached]), { color: false, unicode: false, width: 60 });
+  const [ascii] = shown(report([attached]), { color: false, unicode: false, width: 60 });
   expect(ascii).toBe('* api  attached  worker 43: spawned by the ~  :5679  VS Code');
-  const colored = statusLines(report([attached, waiting]), { ...wide, color: true });
+  const colored = shown(report([attached, waiting]), { ...wide, color: true });
   expect(colored[0]).toContain('\u001B[32m●\u001B[0m');
-  expect(colored.map(stripVTControlCharacters)).toEqual(statusLines(report([attached, waiting]), wide));
+  expect(colored.map(stripVTControlCharacters)).toEqual(shown(report([attached, waiting]), wide));
 });
 
 test('a bad config is told below, in full', () => {
   const message = '/p/x has 2 problems:\n  targets.a: one\n  targets.b: two';
-  const lines = statusLines(report([], { configError: { code: 'config-invalid', message, fix: 'mend it' } }), wide);
+  const lines = shown(report([], { configError: { code: 'config-invalid', message, fix: 'mend it' } }), wide);
   expect(lines).toEqual([
     'no targets',
     'the config on disk is not used: the last good one stays',
@@ -83,7 +97,7 @@ test('no line is ever wider than the terminal, whatever the texts are', () => {
           editor: { connected: true, client },
           error: { code: 'x', message, fix },
         };
-        for (const line of statusLines(report([target]), { color, unicode: true, width })) {
+        for (const line of shown(report([target]), { color, unicode: true, width })) {
           const plain = stripVTControlCharacters(line);
           expect(widthOf(plain)).toBeLessThanOrEqual(Math.max(20, width));
           expect(plain).not.toMatch(/\p{Cc}/u);
@@ -96,7 +110,7 @@ test('no line is ever wider than the terminal, whatever the texts are', () => {
 
 test('a command line cannot drive the terminal', () => {
   const evil: TargetReport = { ...attached, message: 'x\u001B]0;title\u0007\u001B[2Jy\nz' };
-  const [line] = statusLines(report([evil]), wide);
+  const [line] = shown(report([evil]), wide);
   expect(line).toContain('x␛]0;title␇␛[2Jy␊z');
 });
 

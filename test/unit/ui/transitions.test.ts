@@ -12,6 +12,12 @@ const back: TargetReport = {
   reattach: { count: 2, last: { at: 0, ms: 210, seenMs: 80, reason: 'reload' }, history: [] },
 };
 
+const LIMIT = 'liveness probe by exec fails: the container is restarted after 21 s';
+const ANSWERED = "answered in the app's place: readiness probe GET :8000/ready";
+const safe = { answered: ['readiness probe GET :8000/ready'], limits: [], seconds: null };
+const budget = { ...safe, limits: [LIMIT], seconds: 21 };
+const attachedFirst: TargetReport = { ...attached, reattach: { count: 0, last: null, history: [] } };
+
 const cases: readonly (readonly [
   what: string,
   before: TargetReport | null,
@@ -47,6 +53,26 @@ const cases: readonly (readonly [
   ['an editor', { ...attached, editor: { connected: false, client: null } }, attached, ['info VS Code attached']],
   ['no editor', attached, { ...attached, editor: { connected: false, client: null } }, ['info VS Code left']],
   ['a stop', attached, { ...attached, phase: 'stopped', stoppedAt: 'app.py:3' }, ['info stopped at app.py:3']],
+  [
+    'what a pause costs',
+    attachedFirst,
+    { ...attachedFirst, pauseBudget: budget },
+    [`warn while paused: ${LIMIT}; ${ANSWERED}`],
+  ],
+  ['nothing to fear', attachedFirst, { ...attachedFirst, pauseBudget: safe }, [`info while paused: ${ANSWERED}`]],
+  ['the same after a reload', attached, { ...attached, pauseBudget: budget }, []],
+  [
+    'other probes',
+    { ...attached, pauseBudget: safe },
+    { ...attached, pauseBudget: budget },
+    [`warn while paused: ${LIMIT}; ${ANSWERED}`],
+  ],
+  [
+    'a stop that will be ended',
+    attached,
+    { ...attached, phase: 'stopped', stoppedAt: 'app.py:3', pause: { since: 0, until: 21_000, limits: [LIMIT] } },
+    [`warn stopped at app.py:3; ${LIMIT}`],
+  ],
   ['it goes on', { ...attached, phase: 'stopped', stoppedAt: 'app.py:3' }, attached, ['debug runs again']],
 ];
 test.each(cases)('%s', (_what, before, after, said) => {
