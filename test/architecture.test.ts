@@ -146,7 +146,8 @@ describe('architecture', () => {
   });
 
   test('only commands that run a daemon reach past its control socket', () => {
-    const runsDaemon = /^commands\/(watch|debug|doctor|detach|daemon-session|ps|inject|init|cluster-option)\.ts$/;
+    const runsDaemon =
+      /^commands\/(watch|debug|doctor(-kubernetes)?|detach|daemon-session|ps|inject|init|cluster-option)\.ts$/;
     const reaching = violations(
       ({ path }, to) =>
         !path.startsWith('commands/') || runsDaemon.test(path) || !/^(targets|agent|dap)\//.test(to) || isPure(to),

@@ -7,24 +7,17 @@ import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { lockHolder } from '../daemon/lock.ts';
 import { look } from '../daemon/one-shot.ts';
 import { portOwner } from '../dap/port-owner.ts';
-import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
+import { DebugwandError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
 import { lockPath, runtimeDir } from '../lib/paths.ts';
 import { whyNotRunnable } from '../targets/runnable.ts';
 import { notificationState } from '../ui/notify.ts';
 import { outputStyle } from '../ui/style.ts';
+import { failed, ok, skip, type Check } from './doctor-check.ts';
 
 export interface DoctorOptions {
   readonly config?: string;
   readonly json?: boolean;
-}
-
-/** `skip`: could not be checked now, and that is no fault. */
-export interface Check {
-  readonly name: string;
-  readonly state: 'ok' | 'warn' | 'fail' | 'skip';
-  readonly detail: string;
-  readonly fix: string | null;
 }
 
 /** How long one target may take to show itself, ms. */
@@ -66,21 +59,13 @@ async function* runChecks(options: DoctorOptions): AsyncGenerator<Check> {
   yield holder === null ? skip('daemon', 'not running') : ok('daemon', `running, pid ${String(holder.pid)}`);
   for (const target of config.targets) {
     yield await portCheck(target, holder !== null);
+    if (target.source.kind === 'kubernetes') {
+      const { kubernetesChecks } = await import('./doctor-kubernetes.ts');
+      const budget = AbortSignal.timeout(LOOK_BUDGET_MS);
+      if (!(yield* kubernetesChecks(target.name, target.source, budget))) continue;
+    }
     yield await targetCheck(target, config.root);
   }
-}
-
-function ok(name: string, detail: string): Check {
-  return { name, state: 'ok', detail, fix: null };
-}
-
-function skip(name: string, detail: string): Check {
-  return { name, state: 'skip', detail, fix: null };
-}
-
-function failed(name: string, error: unknown): Check {
-  const { message, fix } = asDebugwandError(error);
-  return { name, state: 'fail', detail: message, fix };
 }
 
 function platform(): Check {
