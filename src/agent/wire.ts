@@ -204,7 +204,8 @@ export class AgentWire {
   }
 
   #lost({ why, code }: Loss): void {
-    const ended = code !== null && this.#attachment === this.#first;
+    // An API server whose kubelet died says 0, too; an agent that left has said why, or is found to be gone.
+    const ended = code !== null && code !== 0 && this.#attachment === this.#first;
     if (this.#link === null || this.#leaving || ended) return this.end(why);
     this.#attachment.close();
     this.#mend(why);
