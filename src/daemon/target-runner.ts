@@ -220,7 +220,7 @@ export class TargetRunner {
     const { pid } = process;
     this.#session = { generation, process, replica };
     const facts = { name: `worker ${String(pid)}`, pid, generation, seenAt, startedAt, origin, debugpy };
-    this.#port.workerUp({ ...facts, pathMappings: this.#pathMappings(replica), open });
+    this.#port.workerUp({ ...facts, pathMappings: this.#pathMappings(replica, process), open });
     this.post({ type: 'session-up', generation });
   }
 
@@ -236,10 +236,11 @@ export class TargetRunner {
     this.post({ type: 'session-down' });
   }
 
-  #pathMappings(replica: Replica): PathMapping[] {
-    return this.#config.pathMappings.length > 0
-      ? [...this.#config.pathMappings]
-      : inferPathMappings(this.#context.projectRoot, replica, this.#config.source.kind);
+  #pathMappings(replica: Replica, { cwd }: ProcessInfo): PathMapping[] {
+    if (this.#config.pathMappings.length > 0) return [...this.#config.pathMappings];
+    // A manifest mostly leaves the working directory to the image, of which the API server knows nothing.
+    const place = replica.workingDir === undefined && cwd !== null ? { ...replica, workingDir: cwd } : replica;
+    return inferPathMappings(this.#context.projectRoot, place, this.#config.source.kind);
   }
 
   #onPort(event: EditorPortEvent): void {
