@@ -16,8 +16,8 @@ const OWNER_LABEL = 'debugwand.owner';
 
 /*
  * Two small programs. The sleeper is the helper's first process; the keeper is exec'd beside it, and its stdin is our
- * wire: when that ends, the keeper tells the sleeper, which ends as soon as the agents beside it have left in order (or
- * after 6 s), and with it the container goes. (The container's own stdin would do with Docker, but Podman never closes
+ * wire: when that ends, the keeper waits for the agents beside it (they may be on a lease) and for no other keeper to have
+ * come; then it tells the sleeper, which ends as soon as all have left (or after 6 s), and with it the container goes. (The container's own stdin would do with Docker, but Podman never closes
  * it; and Podman does not remove a container that something still runs in.) A sleeper without a keeper leaves by itself.
  * They find each other by a word in their command lines, as pids are the target's; "debugwand" in it tells the payload
  * that they are ours.
@@ -47,12 +47,22 @@ while True:
 `;
 const keeper = (word: string): string => `# debugwand keeper ${word}${COMMON}
 sys.stdin.buffer.read()
+own = read("/proc/self/cgroup")
+while True:
+    keepers = named(b"# debugwand keeper ${word}")
+    if max(keepers) != os.getpid(): sys.exit()
+    if len(processes("/cgroup", lambda group: group == own)) <= 2: break
+    time.sleep(0.5)
 for pid in named(b"# debugwand sleeper ${word}"): os.kill(pid, signal.SIGUSR1)
 `;
 
 interface Helper {
   readonly id: string;
+  /** Of its keeper. */
+  readonly argv: readonly string[];
   readonly keeper: ExecStream;
+  /** The keeper's wire was cut; the helper may live on. */
+  cut: boolean;
 }
 
 export class DockerHelpers {
@@ -73,19 +83,48 @@ export class DockerHelpers {
   ): Promise<string> {
     const key = keyOf(details);
     const known = this.#helpers.get(key);
-    if (known !== undefined) return (await known).id;
-    const starting = this.#start(engine, details, interpreters, signal);
+    if (known !== undefined) {
+      const helper = await known;
+      if (!helper.cut) return helper.id;
+      // Another call may have got here first.
+      if (this.#helpers.get(key) === known)
+        this.#follow(key, this.#keepAgain(engine, details, interpreters, helper, signal));
+      return (await (this.#helpers.get(key) ?? known)).id;
+    }
+    return (await this.#follow(key, this.#start(engine, details, interpreters, signal))).id;
+  }
+
+  #follow(key: string, starting: Promise<Helper>): Promise<Helper> {
     this.#helpers.set(key, starting);
-    try {
-      const helper = await starting;
-      // It ends with its target, or by somebody's hand: the next one who asks gets a new one.
-      void helper.keeper.exit.then(() => {
+    starting.then(
+      (helper) => {
+        // It ends with its target, or by somebody's hand: the next one who asks gets a new one.
+        void helper.keeper.exit.then(({ code }) => {
+          helper.cut = true;
+          if (code !== null && this.#helpers.get(key) === starting) this.#helpers.delete(key);
+        });
+      },
+      () => {
         if (this.#helpers.get(key) === starting) this.#helpers.delete(key);
-      });
-      return helper.id;
+      },
+    );
+    return starting;
+  }
+
+  /** The helper of before, if it is still there: agents may live in it. */
+  async #keepAgain(
+    engine: DockerEngine,
+    details: ContainerDetails,
+    interpreters: readonly string[],
+    { id, argv }: Helper,
+    signal: AbortSignal,
+  ): Promise<Helper> {
+    try {
+      const keeper = await execInContainer(engine, { container: id, argv }, signal);
+      return { id, argv, keeper: quiet(keeper), cut: false };
     } catch (error) {
-      this.#helpers.delete(key);
-      throw error;
+      if (explainDocker(error, { endpoint: engine.endpoint }).code !== 'replica-gone') throw error;
+      return this.#start(engine, details, interpreters, signal);
     }
   }
 
@@ -155,7 +194,8 @@ export class DockerHelpers {
           },
           signal,
         );
-        return { id, keeper: await keep(engine, id, [interpreter, '-I', '-S', '-c', keeper(word)], signal) };
+        const argv = [interpreter, '-I', '-S', '-c', keeper(word)];
+        return { id, argv, keeper: await keep(engine, id, argv, signal), cut: false };
       } catch (error) {
         signal.throwIfAborted();
         last = error;
@@ -185,15 +225,19 @@ async function keep(
   signal: AbortSignal,
 ): Promise<ExecStream> {
   try {
-    const stream = await execInContainer(engine, { container: id, argv }, signal);
-    stream.stdout.resume();
-    stream.stderr.resume();
-    stream.stdin.on('error', () => undefined);
-    return stream;
+    return quiet(await execInContainer(engine, { container: id, argv }, signal));
   } catch (error) {
     await engine.remove(id, AbortSignal.timeout(10_000)).catch(() => undefined);
     throw error;
   }
+}
+
+/** What it says is of no interest. */
+function quiet(stream: ExecStream): ExecStream {
+  stream.stdout.resume();
+  stream.stderr.resume();
+  stream.stdin.on('error', () => undefined);
+  return stream;
 }
 
 function explainHelper(error: unknown, details: ContainerDetails, endpoint: string): DebugwandError {

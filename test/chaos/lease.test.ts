@@ -14,14 +14,19 @@ import { until } from '../support/until.ts';
 
 const docker = await getOrSkip(() => ensureDocker(['python314']));
 
+const SERVE = ['app:app', '--host', '0.0.0.0', '--port', '8000'];
+const UNICORN = ['gunicorn', '-b', '0.0.0.0:8000', '-k', 'uvicorn_worker.UvicornWorker', 'app:app', '--timeout', '0'];
+const AS_ANOTHER = ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'];
+
 describe.skipIf(docker === undefined)('the connection to the engine is cut', () => {
   let app: ContainerApp;
   let proxy: Proxy;
   let rig: Rig;
 
-  async function start(lease: number, args: readonly string[] = []): Promise<void> {
+  async function start(lease: number, command?: readonly string[]): Promise<void> {
     if (docker === undefined) return;
-    app = await startContainerApp(docker, { image: IMAGES.python314, name: uniqueName('lease'), args });
+    const served = command === undefined ? {} : { command };
+    app = await startContainerApp(docker, { image: IMAGES.python314, name: uniqueName('lease'), ...served });
     const path = join(app.folder, 'engine.sock');
     proxy = await Proxy.start({ path: docker.socketPath }, path);
     rig = await Rig.start(app, { docker: { container: app.name, host: `unix://${path}` }, lease });
@@ -47,11 +52,17 @@ describe.skipIf(docker === undefined)('the connection to the engine is cut', () 
   }
 
   it.each([
-    ['', []],
-    [' to the helper container', ['--user', '1000:1000', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']],
-  ])('for a while%s: the stop is still the same stop', { timeout: 120_000 }, async (_name, args) => {
-    await start(60, args);
+    { what: '', rung: 'exec', command: undefined },
+    { what: ' (of another user)', rung: 'exec-as-worker', command: [...AS_ANOTHER, 'uvicorn', ...SERVE] },
+    {
+      what: ' (in a helper container)',
+      rung: 'helper-container',
+      command: [...UNICORN, '--user', '1000', '--group', '1000'],
+    },
+  ])('for a while$what: the stop is still the same stop', { timeout: 120_000 }, async ({ rung, command }) => {
+    await start(60, command);
     const { answer, stop } = await stopped();
+    expect((await rig.attached()).worker?.rung).toBe(rung);
     const before = await agents();
     const mark = rig.editor.mark();
     await proxy.down();
@@ -87,22 +98,26 @@ describe.skipIf(docker === undefined)('the connection to the engine is cut', () 
     expect(await agents()).toHaveLength(1);
   });
 
-  it('for longer than the lease: the app runs on, the agent leaves, and comes again', { timeout: 120_000 }, async () => {
-    await start(2);
-    const { answer } = await stopped();
-    const [agent] = await agents();
-    const mark = rig.editor.mark();
-    const cut = performance.now();
-    await proxy.down();
-    expect(await answer).toEqual({ total: 15 });
-    expect(performance.now() - cut).toBeGreaterThan(1_500);
-    expect(performance.now() - cut).toBeLessThan(8_000);
-    await until(async () => !(await agents()).includes(agent ?? 0), 'the agent has left');
-    const left = await app.docker('exec', app.name, 'sh', '-c', 'ls -A /tmp /dev/shm /var/tmp; cat /proc/net/unix');
-    expect(left).not.toMatch(/debugwand/);
-    await rig.editor.waitFor('continued', undefined, { after: mark });
-    await rig.reattached(() => proxy.up());
-    await rig.status('attached', ATTACHED);
-    expect(await rig.hit(5)).toMatchObject({ total: 15 });
-  });
+  it(
+    'for longer than the lease: the app runs on, the agent leaves, and comes again',
+    { timeout: 120_000 },
+    async () => {
+      await start(2);
+      const { answer } = await stopped();
+      const [agent] = await agents();
+      const mark = rig.editor.mark();
+      const cut = performance.now();
+      await proxy.down();
+      expect(await answer).toEqual({ total: 15 });
+      expect(performance.now() - cut).toBeGreaterThan(1_500);
+      expect(performance.now() - cut).toBeLessThan(8_000);
+      await until(async () => !(await agents()).includes(agent ?? 0), 'the agent has left');
+      const left = await app.docker('exec', app.name, 'sh', '-c', 'ls -A /tmp /dev/shm /var/tmp; cat /proc/net/unix');
+      expect(left).not.toMatch(/debugwand/);
+      await rig.editor.waitFor('continued', undefined, { after: mark });
+      await rig.reattached(() => proxy.up());
+      await rig.status('attached', ATTACHED);
+      expect(await rig.hit(5)).toMatchObject({ total: 15 });
+    },
+  );
 });

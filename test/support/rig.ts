@@ -103,15 +103,22 @@ export class Rig {
   }
 
   /** The same, waits for the worker to be entered, and attaches an editor. */
-  static async attachedTo(app: SampleApp | ContainerApp): Promise<Rig> {
-    const rig = await Rig.start(app, 'name' in app ? { docker: { container: app.name } } : Rig.processOf(app));
+  static async attachedTo(app: SampleApp | ContainerApp, settings: object = {}): Promise<Rig> {
+    const rig = await Rig.start(
+      app,
+      'name' in app ? { docker: { container: app.name } } : Rig.processOf(app),
+      settings,
+    );
     await rig.attached();
     await rig.attach();
     return rig;
   }
 
   /** The same on pods; without a kubeconfig as an account with the documented rights. `target` adds to its config. */
-  static async attachedToPod(app: PodApp, target: { kubeconfig?: string; context?: string } & object = {}): Promise<Rig> {
+  static async attachedToPod(
+    app: PodApp,
+    target: { kubeconfig?: string; context?: string } & object = {},
+  ): Promise<Rig> {
     const { cluster, namespace, name } = app;
     const kubeconfig = target.kubeconfig ?? (await kubeconfigFor(cluster, { namespace })).path;
     const rig = await Rig.start(app, { kubernetes: { service: name, namespace, kubeconfig, ...target } });
