@@ -51,9 +51,12 @@ export function targetReport(config: TargetConfig, state: TargetState, plan: Pla
 function budgetOf(config: TargetConfig, state: TargetState): BudgetReport | null {
   const entry = state.worker?.entry;
   if (entry?.state !== 'entered') return null;
+  const { replica } = state;
+  const key = replica === null ? null : replicaKey(replica);
+  const seen = state.snapshot?.replicas.find((one) => replicaKey(one) === key) ?? replica;
   return pauseBudget({
-    probes: state.replica?.probes,
-    timeLimits: state.replica?.timeLimits,
+    probes: seen?.probes,
+    timeLimits: seen?.timeLimits,
     settings: config.whilePaused,
     cmdlines: (state.classification?.processes ?? []).map(({ cmdline }) => cmdline),
     inside: entry.result.origin !== 'app-listening',

@@ -38,6 +38,8 @@ export interface Container {
 
 export interface ContainerStatus {
   readonly ready: boolean;
+  /** Its startup probe succeeded, or it has none. */
+  readonly started: boolean;
   readonly restarts: number;
   readonly id: string;
   readonly state: ContainerState;
@@ -157,6 +159,7 @@ function parseStatus(value: unknown): ContainerStatus | null {
   const last = parseState(f['lastState']);
   return {
     ready: f['ready'] === true,
+    started: f['started'] === true,
     restarts: number(f['restartCount'], 0),
     id: text(f['containerID']),
     state,

@@ -136,7 +136,8 @@ function toReplica(candidate: Candidate, view: ClusterView): Replica {
     ...(isEnding ? { ending: true } : {}),
     note: noteOf(candidate),
     ports: portsOf(container, view.named),
-    probes: container.probes,
+    // One that succeeded never comes again.
+    probes: container.probes.filter(({ kind }) => kind !== 'startup' || container.status?.started !== true),
     timeLimits: timeLimitsOf(pod),
   };
 }
