@@ -62,7 +62,7 @@ describe.skipIf(docker === undefined)('the connection to the engine is cut', () 
   ])('for a while$what: the stop is still the same stop', { timeout: 120_000 }, async ({ rung, command }) => {
     await start(60, command);
     const { answer, stop } = await stopped();
-    expect((await rig.attached()).worker?.rung).toBe(rung);
+    expect((await rig.attached()).entry?.rung).toBe(rung);
     const before = await agents();
     const mark = rig.editor.mark();
     await proxy.down();
