@@ -1,6 +1,7 @@
-"""Owns the relay of forwarded ports: many TCP connections to the target's loopback over one pair of standard streams, each
-with its own credit both ways (src/forward/wire.ts), so that one slow reader holds up nobody else. It is a program of its
-own, beside the agent: a big download does not slow the debugger. Must not import other modules of the payload.
+"""Owns the relay of forwarded ports: many TCP connections to the target's loopback over one wire, each with its own credit
+both ways (src/forward/wire.ts), so that one slow reader holds up nobody else. It is a program of its own, beside the agent:
+a big download does not slow the debugger. Its wire is its standard streams, or one connection that it waits for on the
+loopback: Kubernetes carries that at twice the speed. Must not import other modules of the payload.
 Standard library only, Python 3.8 or later."""
 
 import errno
@@ -13,10 +14,11 @@ import time
 from typing import Dict, Mapping, Optional, Tuple
 
 MAGIC = b"DEBUGWAND-RELAY/1\n"
-OPEN, OPENED, REFUSED, DATA, END, RESET, ROOM, PING = range(8)
+OPEN, OPENED, REFUSED, DATA, END, RESET, ROOM, PING, LISTENING = range(9)
 
-# Bytes that the daemon may send on a stream before the app has taken them.
+# Bytes that the daemon may send on a stream before the app has taken them: at first, and once the app has kept up.
 WINDOW_IN = 1 << 18
+_WIDEST_IN = 1 << 21
 # Bytes that may be sent on a stream to the daemon before it asks for more; the daemon grants what its reader took.
 WINDOW_OUT = 1 << 20
 _GRANT = 1 << 16
@@ -24,6 +26,9 @@ _READ = 1 << 18
 _PIPE = 1 << 18
 _HEAD = struct.Struct(">IBI")
 _CONNECT_SECONDS = 5.0
+# So long it waits for its wire.
+_ACCEPT_SECONDS = 20.0
+_TOKEN_SECONDS = 5.0
 # The daemon pings; one that is gone without a word (a node that lost its network) is not waited for.
 _SILENCE_SECONDS = 90
 _F_SETPIPE_SZ = 1031
@@ -45,6 +50,7 @@ class Stream:
         "tried",
         "waiting",
         "why",
+        "window",
     )
 
     def __init__(self, number: int, port: int) -> None:
@@ -57,6 +63,7 @@ class Stream:
         self.why = "no address of the loopback"
         self.waiting = bytearray()  # towards the app
         self.room = WINDOW_OUT
+        self.window = WINDOW_IN
         self.taken = 0  # what the app took and the daemon was not told of
         self.ends = False  # the daemon will send no more
         self.ended = False  # and the app knows
@@ -70,15 +77,18 @@ class Stream:
 
 
 class Relay:
-    """`stdin`, `stdout`: descriptors of the wire. Writing blocks: the daemon always reads, whatever its own readers do."""
+    """`source`, `sink`: descriptors of the wire. Writing blocks: the daemon always reads, whatever its own readers do.
+    The relay ends with its wire, and with its standard input."""
 
-    def __init__(self, stdin: int, stdout: int) -> None:
+    def __init__(self, stdin: int, source: int, sink: int) -> None:
         self._stdin = stdin
-        self._stdout = stdout
+        self._source = source
+        self._sink = sink
         self._streams: Dict[int, Stream] = {}
         # poll, not epoll: standard input may be anything.
         self._selector = selectors.PollSelector()
-        self._selector.register(stdin, selectors.EVENT_READ, None)
+        for descriptor in {stdin, source}:
+            self._selector.register(descriptor, selectors.EVENT_READ, None)
         self._masks: Dict[int, Tuple[int, int]] = {}
         self._out = bytearray(_HEAD.size + _READ)
         self._in = bytearray(_READ)
@@ -90,12 +100,11 @@ class Relay:
     def serve(self) -> None:
         """Returns when the daemon is gone. Raises BrokenPipeError, too."""
         self._write(MAGIC)
-        self._alive()
         while True:
             for key, mask in self._selector.select(self._timeout()):
                 stream: Optional[Stream] = key.data
                 if stream is None:
-                    if not self._read_daemon():
+                    if not (self._read_daemon() if key.fd == self._source else os.read(self._stdin, 64)):
                         return
                 elif self._streams.get(stream.number) is stream:
                     self._serve(stream, mask)
@@ -115,20 +124,16 @@ class Relay:
         for stream in [s for s in self._streams.values() if s.connecting and now >= s.deadline]:
             self._refuse(stream, "it does not accept connections")
 
-    @staticmethod
-    def _alive() -> None:
-        signal.alarm(_SILENCE_SECONDS)
-
     # From the daemon.
 
     def _read_daemon(self) -> bool:
         try:
-            size = os.readv(self._stdin, [self._in])
+            size = os.readv(self._source, [self._in])
         except OSError:
             return False
         if size == 0:
             return False
-        self._alive()
+        signal.alarm(_SILENCE_SECONDS)
         view = memoryview(self._in)[:size]
         while view:
             view = self._take(view)
@@ -194,7 +199,7 @@ class Relay:
                 self._broken(stream)
                 return
         if sent < len(part):
-            if len(stream.waiting) + len(part) > 2 * WINDOW_IN:
+            if len(stream.waiting) + len(part) > stream.window + _READ:
                 raise ValueError("more than the stream's credit")
             stream.waiting += part[sent:]
             self._watch(stream)
@@ -202,9 +207,12 @@ class Relay:
 
     def _took(self, stream: Stream, sent: int) -> None:
         stream.taken += sent
-        if stream.taken >= _GRANT and not stream.ends:
-            self._tell(stream.number, ROOM, struct.pack(">I", stream.taken))
-            stream.taken = 0
+        if stream.taken < _GRANT or stream.ends:
+            return
+        more = 0 if stream.waiting else min(stream.taken, _WIDEST_IN - stream.window)
+        stream.window += more
+        self._tell(stream.number, ROOM, struct.pack(">I", stream.taken + more))
+        stream.taken = 0
 
     # From the app.
 
@@ -350,13 +358,12 @@ class Relay:
     def _write(self, data: "bytes | memoryview") -> None:
         view = memoryview(data)
         while view:
-            view = view[os.write(self._stdout, view) :]
+            view = view[os.write(self._sink, view) :]
 
 
-def _prepare(*descriptors: int) -> None:
-    """More room where the kernel gives it: fewer turns for a stream, more streams."""
+def _widen(*descriptors: int) -> None:
+    """More room where the kernel gives it: fewer turns for a stream."""
     import fcntl
-    import resource
 
     for descriptor in descriptors:
         os.set_blocking(descriptor, True)
@@ -364,6 +371,11 @@ def _prepare(*descriptors: int) -> None:
             fcntl.fcntl(descriptor, _F_SETPIPE_SZ, _PIPE)
         except OSError:
             pass
+
+
+def _more_descriptors() -> None:
+    import resource
+
     try:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
@@ -373,18 +385,58 @@ def _prepare(*descriptors: int) -> None:
         pass
 
 
-def main(_sources: Mapping[str, str]) -> None:
-    """Takes standard input and output for frames; what else is printed goes to standard error."""
+def _wire(stdin: int, stdout: int, token: bytes) -> Optional[socket.socket]:
+    """Waits for the daemon's connection, the first that begins with the token. None: nobody came."""
+    import select
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        port = struct.pack(">H", listener.getsockname()[1])
+        os.write(stdout, MAGIC + _HEAD.pack(0, LISTENING, len(port)) + port)
+        until = time.monotonic() + _ACCEPT_SECONDS
+        while True:
+            left = until - time.monotonic()
+            ready = select.select([listener, stdin], [], [], max(0.0, left))[0]
+            if not ready or (stdin in ready and not os.read(stdin, 64)):
+                return None
+            if listener not in ready:
+                continue
+            wire = listener.accept()[0]
+            wire.settimeout(_TOKEN_SECONDS)
+            try:
+                said = wire.recv(len(token), socket.MSG_WAITALL)
+            except OSError:
+                said = b""
+            if said == token:
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return wire
+            wire.close()
+
+
+def main(sources: Mapping[str, str]) -> None:
+    """Takes standard input and output for frames; what else is printed goes to standard error.
+    `sources["token"]`: it is to listen for its wire."""
     stdin, stdout = os.dup(0), os.dup(1)
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
     os.close(null)
-    _prepare(stdin, stdout)
-    relay = Relay(stdin, stdout)
+    signal.alarm(_SILENCE_SECONDS)
+    token = sources.get("token", "").encode()
+    if token:
+        wire = _wire(stdin, stdout, token)
+        if wire is None:
+            os._exit(1)
+        wire.settimeout(None)
+        relay = Relay(stdin, wire.fileno(), wire.fileno())
+    else:
+        _widen(stdin, stdout)
+        relay = Relay(stdin, stdin, stdout)
+    _more_descriptors()
     try:
         relay.serve()
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         pass
     relay.leave()
     os._exit(0)

@@ -31,7 +31,7 @@ const PURE = [
   /^targets\/(ago|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
   /^targets\/kubernetes-(container|fields|pod|revision|select|wire|words)\.ts$/,
   /^targets\/kubernetes-(api|errors|guard|lines|rules)\.ts$/,
-  /^targets\/kubernetes-(channels|helper-facts|interpreters|port-errors)\.ts$/,
+  /^targets\/kubernetes-(channels|helper-facts|interpreters|port-errors|spdy)\.ts$/,
   /^lib\/(errors|nearest)\.ts$/,
   /^index\.ts$/,
 ];

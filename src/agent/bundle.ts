@@ -44,7 +44,6 @@ export interface AgentCommand {
 }
 
 let cached: Buffer | null = null;
-let cachedRelay: Buffer | null = null;
 
 /**
  * The command that runs the agent on that interpreter, isolated from the app's environment (-I, -S) and leaving no byte
@@ -56,24 +55,31 @@ export function agentCommand(interpreter: string): AgentCommand {
   return { argv: argvFor(interpreter, '_debugwand_agent'), bytes: cached };
 }
 
-/** The same for the relay of forwarded ports, which is one module. */
-export function relayCommand(interpreter: string): AgentCommand {
-  cachedRelay ??= readPayload(PAYLOAD, /^_debugwand_forward\.py$/);
-  return { argv: argvFor(interpreter, '_debugwand_forward'), bytes: cachedRelay };
+/** The same for the relay of forwarded ports, which is one module. `token`: it waits for a connection that says so. */
+export function relayCommand(interpreter: string, token: string | null): AgentCommand {
+  const sources = { ...modules(PAYLOAD, /^_debugwand_forward\.py$/), ...(token === null ? {} : { token }) };
+  return { argv: argvFor(interpreter, '_debugwand_forward'), bytes: packed(sources) };
 }
 
 function argvFor(interpreter: string, program: string): string[] {
   return [interpreter, '-I', '-S', '-B', '-u', '-c', bootstrap(program)];
 }
 
-/** Length (4 bytes big-endian) and JSON `{module: source}` of a folder's Python files. */
-export function readPayload(folder: string, wanted = /^_debugwand_(?!forward\.).*\.py$/): Buffer {
+/** What an agent is sent of a folder's Python files. */
+export function readPayload(folder: string): Buffer {
+  return packed(modules(folder, /^_debugwand_(?!forward\.).*\.py$/));
+}
+
+function modules(folder: string, wanted: RegExp): Record<string, string> {
   const sources: Record<string, string> = {};
   for (const file of readdirSync(folder).toSorted()) {
-    if (wanted.test(file)) {
-      sources[file.slice(0, -3)] = readFileSync(`${folder}/${file}`, 'utf8');
-    }
+    if (wanted.test(file)) sources[file.slice(0, -3)] = readFileSync(`${folder}/${file}`, 'utf8');
   }
+  return sources;
+}
+
+/** Length (4 bytes big-endian) and JSON `{module: source}`. */
+function packed(sources: Readonly<Record<string, string>>): Buffer {
   const body = Buffer.from(JSON.stringify(sources), 'utf8');
   const head = Buffer.alloc(4);
   head.writeUInt32BE(body.length);

@@ -1,13 +1,15 @@
 // Owns the way to the ports of one replica: its relay is started at once and again when it is lost, until the replica is
 // left. Connections that are open then go on as long as their replica does.
+import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { pause } from '../lib/time.ts';
-import { relayCommand } from '../agent/bundle.ts';
+import { relayCommand, type AgentCommand } from '../agent/bundle.ts';
 import { delayMs } from '../core/backoff.ts';
 import type { Replica } from '../core/types.ts';
 import { Refused, RelayClient } from '../forward/relay.ts';
-import type { Target } from '../targets/target.ts';
+import { dialledWire } from '../forward/relay-wire.ts';
+import type { ExecStream, Target } from '../targets/target.ts';
 import { Wake } from '../targets/wake.ts';
 
 const RESTART = { firstMs: 250, maxMs: 10_000, healthyMs: 5_000 };
@@ -29,6 +31,7 @@ export class ForwardRelay {
   #interpreter: string | null = null;
   #why: string;
   #retired = false;
+  #undialled = false;
 
   constructor(target: Target, replica: Replica, hooks: ForwardRelayHooks) {
     this.#target = target;
@@ -117,11 +120,30 @@ export class ForwardRelay {
 
   async #startWith(interpreter: string): Promise<RelayClient> {
     const { signal } = this.#abort;
-    const { argv, bytes } = relayCommand(interpreter);
-    const stream = await this.#target.exec(this.replica, argv, {}, signal);
-    const onIdle = (): void => {
-      if (this.#retired) this.close();
+    const dial = this.#target.dial?.bind(this.#target);
+    const options = {
+      name: this.replica.name,
+      onIdle: (): void => {
+        if (this.#retired) this.close();
+      },
     };
-    return RelayClient.start(stream, { bundle: bytes, name: this.replica.name, onIdle }, signal);
+    const exec = ({ argv }: AgentCommand): Promise<ExecStream> => this.#target.exec(this.replica, argv, {}, signal);
+    if (dial !== undefined && !this.#undialled) {
+      const token = randomBytes(24).toString('hex');
+      const command = relayCommand(interpreter, token);
+      const program = { stream: await exec(command), bundle: command.bytes };
+      try {
+        const open = (port: number): Promise<Duplex> => dial(this.replica, port, signal);
+        const wire = await dialledWire(program, open, signal);
+        return await RelayClient.start(wire, { ...options, first: Buffer.from(token) }, signal);
+      } catch (error) {
+        // No right to it, or a network policy: the program's own streams do, only slower.
+        this.#hooks.log('debug', `forward: not by a connection of its own: ${messageOf(error)}`);
+        this.#undialled = true;
+        signal.throwIfAborted();
+      }
+    }
+    const command = relayCommand(interpreter, null);
+    return RelayClient.start(await exec(command), { ...options, first: command.bytes }, signal);
   }
 }

@@ -1,7 +1,7 @@
 // Owns one connection through a relay as a Node stream, half-closing and all, within the credit of both sides.
 // Must not know frames: it is given ways to send.
 import { Duplex } from 'node:stream';
-import { GRANT_BYTES, WINDOW_TO_APP } from './wire.ts';
+import { GRANT_BYTES, WIDEST_FROM_APP, WINDOW_FROM_APP, WINDOW_TO_APP } from './wire.ts';
 
 export interface ChannelWays {
   /** Calls back when there is room on the wire for more. */
@@ -22,6 +22,7 @@ export class RelayChannel extends Duplex {
   #pending: { readonly rest: Buffer; readonly done: () => void } | null = null;
   #received = 0;
   #granted = 0;
+  #window = WINDOW_FROM_APP;
 
   constructor(ways: ChannelWays) {
     super({ allowHalfOpen: true });
@@ -87,6 +88,9 @@ export class RelayChannel extends Duplex {
     const taken = this.#received - this.readableLength - this.#granted;
     if (taken < GRANT_BYTES || !this.#known) return;
     this.#granted += taken;
-    this.#ways.grant(taken);
+    // Who keeps up gets more at once: a wire with a long way needs it.
+    const more = this.readableLength > GRANT_BYTES ? 0 : Math.min(taken, WIDEST_FROM_APP - this.#window);
+    this.#window += more;
+    this.#ways.grant(taken + more);
   }
 }

@@ -12,8 +12,8 @@ const PING_MS = 20_000;
 const STDERR_TAIL = 2_048;
 
 export interface RelayOptions {
-  /** What its program reads first: `relayCommand().bytes`. */
-  readonly bundle: Uint8Array;
+  /** What it is to read before any frame: its program, or the token that it knows us by. */
+  readonly first: Uint8Array;
   /** Of the replica, for messages. */
   readonly name: string;
   /** The last of its connections ended. */
@@ -77,7 +77,7 @@ export class RelayClient {
   }
 
   /**
-   * Sends the program and waits for its first word. Owns the stream from here on, also when it fails.
+   * Says the first word and waits for its first word. Owns the stream from here on, also when it fails.
    * @throws DebugwandError `agent-handshake`
    */
   static async start(stream: ExecStream, options: RelayOptions, signal: AbortSignal): Promise<RelayClient> {
@@ -90,7 +90,7 @@ export class RelayClient {
     };
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    else stream.stdin.write(options.bundle);
+    else stream.stdin.write(options.first);
     try {
       await relay.#greeted.promise;
       return relay;
@@ -147,7 +147,12 @@ export class RelayClient {
   #channel(number: number): RelayChannel {
     const channel = new RelayChannel({
       send: (bytes, done) => {
-        if (this.#write(wire.encode(number, wire.DATA, bytes))) done();
+        // Not put together: a big body would be copied once more.
+        this.#stream.stdin.cork();
+        this.#write(wire.header(number, wire.DATA, bytes.length));
+        const room = this.#write(bytes);
+        this.#stream.stdin.uncork();
+        if (room) done();
         else this.#waiting.push(done);
       },
       end: () => {

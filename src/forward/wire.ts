@@ -2,7 +2,7 @@
 //
 // 4 bytes stream, 1 byte kind, 4 bytes length, body; all big-endian. The daemon numbers the streams. DATA is passed on as
 // it comes, never waited for. Each side may send on a stream as many bytes as the other has room for: at first
-// WINDOW_TO_APP and WINDOW_FROM_APP, then what ROOM adds.
+// WINDOW_TO_APP and WINDOW_FROM_APP, then what ROOM adds: what was taken, and more for who keeps up.
 
 export const MAGIC = 'DEBUGWAND-RELAY/1\n';
 
@@ -14,9 +14,11 @@ export const END = 4; // no more DATA from this side; a stream that ended both w
 export const RESET = 5; // forgotten at once
 export const ROOM = 6; // body: so many bytes more, 4 bytes
 export const PING = 7; // sent back as it came
+export const LISTENING = 8; // before anything else, on standard output: the wire is to be dialled there; body: port
 
 export const WINDOW_TO_APP = 256 * 1024;
 export const WINDOW_FROM_APP = 1024 * 1024;
+export const WIDEST_FROM_APP = 4 * 1024 * 1024;
 /** What a reader took is told in portions of this size. */
 export const GRANT_BYTES = 128 * 1024;
 
@@ -119,7 +121,7 @@ export class Decoder {
       this.#left = length;
       return bytes.subarray(HEAD_BYTES);
     }
-    if (kind > PING || length > MAX_CONTROL_BYTES) throw new RangeError(`a frame of kind ${String(kind)}`);
+    if (kind > LISTENING || length > MAX_CONTROL_BYTES) throw new RangeError(`a frame of kind ${String(kind)}`);
     if (bytes.length < HEAD_BYTES + length) return null;
     this.#emit({ stream, kind, body: bytes.subarray(HEAD_BYTES, HEAD_BYTES + length) });
     return bytes.subarray(HEAD_BYTES + length);

@@ -1,4 +1,5 @@
 // Owns the kubernetes target: puts watch, exec, helper and interpreters together. The parts are kubernetes-*.ts.
+import type { Duplex } from 'node:stream';
 import type { ClusterPlace, KubernetesSource, Replica, Scope, Snapshot } from '../core/types.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import type { ClusterApi } from './kubernetes-api.ts';
@@ -9,6 +10,7 @@ import { KubernetesHelpers } from './kubernetes-helper.ts';
 import { isPython, kubernetesInterpreters } from './kubernetes-interpreters.ts';
 import type { Pod } from './kubernetes-pod.ts';
 import { sharedScope } from './kubernetes-scope.ts';
+import { dialPod } from './kubernetes-tunnel.ts';
 import { watchWorkload } from './kubernetes-watch.ts';
 import { observed } from './snapshots.ts';
 import type { ExecOptions, ExecStream, Target } from './target.ts';
@@ -80,6 +82,10 @@ export class KubernetesTarget implements Target {
       const container = await this.#helpers.nameFor(api, place, options, signal);
       return execInPod(api, { ...place, container, argv }, signal);
     });
+
+  dial(replica: Replica, port: number, signal: AbortSignal): Promise<Duplex> {
+    return this.#named(replica, signal, (api) => dialPod(api, this.#placeOf(api, replica), port, signal));
+  }
 
   interpreters(replica: Replica, signal: AbortSignal): Promise<readonly string[]> {
     signal.throwIfAborted();

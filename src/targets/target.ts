@@ -1,5 +1,5 @@
 // Owns the interface that local, docker and (later) kubernetes implement. Types only.
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { DebugwandError } from '../lib/errors.ts';
 import type { Replica, Snapshot, TargetKind } from '../core/types.ts';
 
@@ -43,6 +43,11 @@ export interface Target {
    * Null where the platform has no such thing (local).
    */
   readonly execHelper: ((replica: Replica, argv: readonly string[], signal: AbortSignal) => Promise<ExecStream>) | null;
+  /**
+   * A connection to a port of the replica's loopback; only where that is quicker than through a program's streams.
+   * It may resolve before anything is known to listen.
+   */
+  dial?(replica: Replica, port: number, signal: AbortSignal): Promise<Duplex>;
   /** Python executables worth trying inside the replica, best first; asked before the first exec. */
   interpreters(replica: Replica, signal: AbortSignal): Promise<readonly string[]>;
   /** Only for a local target with a command. */
