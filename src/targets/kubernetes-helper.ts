@@ -110,7 +110,7 @@ async function start(api: ClusterApi, place: HelperPlace, body: object, signal: 
 /** Waits until it runs, or never will. */
 async function settled(api: ClusterApi, place: HelperPlace, name: string, signal: AbortSignal): Promise<HelperState> {
   const until = Date.now() + START_MS;
-  for (let pause = 100; ; pause = Math.min(1_000, pause * 1.5)) {
+  for (let pause = 100; ; pause = Math.min(500, pause * 1.4)) {
     const pod = await readPod(api, place, signal);
     const state = helpersOf(pod, place.container).find((helper) => helper.name === name)?.state;
     if (state !== undefined && (state.is !== 'starting' || Date.now() > until)) return state;

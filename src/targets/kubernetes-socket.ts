@@ -59,6 +59,17 @@ export interface SocketRequest {
  * @throws KubernetesFailure when the server says no, the error of the wire, or the signal's reason
  */
 export async function openSocket(api: ClusterApi, request: SocketRequest, signal: AbortSignal): Promise<ApiSocket> {
+  try {
+    return await open(api, request, signal);
+  } catch (error) {
+    // A token that has just expired.
+    if (api.renew === undefined || !(error instanceof KubernetesFailure) || error.status !== 401) throw error;
+    await api.renew(signal);
+    return open(api, request, signal);
+  }
+}
+
+async function open(api: ClusterApi, request: SocketRequest, signal: AbortSignal): Promise<ApiSocket> {
   const options = await api.socketOptions(signal);
   signal.throwIfAborted();
   const ws = new WebSocket(`${options.baseUrl}${request.path}`, [...request.protocols], {
@@ -100,13 +111,14 @@ export async function openSocket(api: ClusterApi, request: SocketRequest, signal
   };
 }
 
-function tlsOf({ ca, cert, key, servername, rejectUnauthorized }: SocketOptions): WebSocket.ClientOptions {
+function tlsOf({ ca, cert, key, servername, rejectUnauthorized, agent }: SocketOptions): WebSocket.ClientOptions {
   return {
     rejectUnauthorized,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(servername === undefined ? {} : { servername }),
+    ...(agent === undefined ? {} : { agent }),
   };
 }
 
