@@ -97,7 +97,7 @@ describe.skipIf(cluster === undefined)('the way to the API server is cut', () =>
     { timeout: 180_000 },
     async () => {
       await start(2);
-    const { answer } = await stopped();
+      const { answer } = await stopped();
       await proxy.down();
       expect(await answer).toEqual({ total: 15 });
       await until(async () => !(await inside()).includes('debugwand'), 'nothing of ours is left', 20_000);
