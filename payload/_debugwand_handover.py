@@ -159,7 +159,7 @@ class Handover:
 
     @property
     def busy(self) -> bool:
-        return bool(self._relays)
+        return any(not relay.over for relay in self._relays)
 
     @property
     def room(self) -> bool:

@@ -2,7 +2,7 @@
  * A real server with an app that can be stopped, entered by a real agent and debugged: for tests of what happens to its
  * clients and probes meanwhile. No daemon.
  */
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { WhilePausedParams } from '../../src/agent/protocol.ts';
@@ -122,71 +122,109 @@ export function get(path: string, headers: Readonly<Record<string, string>> = {}
 /** As the kubelet sends it. */
 export const PROBE_HEADERS = { 'User-Agent': 'kube-probe/1.35', Accept: '*/*', Connection: 'close' };
 
+type Debugpy = Awaited<ReturnType<typeof unpackDebugpy>>;
+
+interface Options {
+  readonly agent?: AgentSetup;
+  readonly attach?: object;
+  /** Text of the line to stop at. */
+  readonly breakAt?: string;
+}
+
 export class PausedStage implements AsyncDisposable {
   readonly running: Running;
   readonly agent: RunningAgent;
-  readonly editor: DapClient;
   readonly worker: number;
   readonly file: string;
-  readonly #remove: () => Promise<void>;
+  readonly #debugpy: Debugpy;
+  readonly #answers: Readonly<Record<string, number>>;
+  readonly #options: Options;
+  #editor: DapClient | null = null;
 
   private constructor(
     running: Running,
     agent: RunningAgent,
-    editor: DapClient,
     worker: number,
-    remove: () => Promise<void>,
+    debugpy: Debugpy,
+    answers: Readonly<Record<string, number>>,
+    options: Options,
   ) {
     this.running = running;
     this.agent = agent;
-    this.editor = editor;
     this.worker = worker;
     this.file = join(running.place.dir, 'app.py');
-    this.#remove = remove;
+    this.#debugpy = debugpy;
+    this.#answers = answers;
+    this.#options = options;
   }
 
   /** `answers`: path → status of the probes. */
   static async start(
     setup: Setup,
     answers: Readonly<Record<string, number>>,
-    options: { readonly agent?: AgentSetup; readonly attach?: object; readonly breakAt?: string } = {},
+    options: Options = {},
   ): Promise<PausedStage> {
     const environment = await venv('3.14', ALL_PACKAGES);
     const interpreter = join(environment, 'bin/python');
-    const running = await start(setup, join(environment, 'bin'));
-    const { port } = running.place;
     const debugpy = await unpackDebugpy(interpreter);
+    const running = await start(setup, join(environment, 'bin'));
     const agent = await startAgent(interpreter, options.agent);
-    const remove = async (): Promise<void> => {
+    let stage: PausedStage | null = null;
+    try {
+      const said = await until(() => ask(running.place.port, '/pid').catch(() => null), 'the server', 20_000);
+      stage = new PausedStage(running, agent, Number(said.split(' ')[0]), debugpy, answers, options);
+      await stage.enter();
+      return stage;
+    } catch (error) {
       await agent.client.close();
       await debugpy.remove();
       await running.stop();
-    };
-    try {
-      const worker = Number(
-        (await until(() => ask(port, '/pid').catch(() => null), 'the server', 20_000)).split(' ')[0],
-      );
-      const whilePaused: WhilePausedParams = {
-        probes: Object.entries(answers).map(([path, status]) => ({ port, path, status })),
-      };
-      const params = {
-        ...identityOf(worker),
-        debugpy: debugpy.path,
-        holdAtStart: false,
-        timeoutMs: 5_000,
-        whilePaused,
-      };
-      const entered = await agent.client.request('enter', params, AbortSignal.timeout(20_000));
-      const editor = await DapClient.connect(entered.port);
-      const stage = new PausedStage(running, agent, editor, worker, remove);
-      const at = options.breakAt ?? MARK;
-      const line = 1 + (setup.files['app.py'] ?? '').split('\n').findIndex((one) => one.includes(at));
-      await editor.attach({ [stage.file]: [{ line }] }, { attach: options.attach ?? {} });
-      return stage;
-    } catch (error) {
-      await remove();
       throw new Error(`${String(error)}\n${running.output()}`, { cause: error });
     }
+  }
+
+  /** Enters the worker and attaches an editor with a breakpoint. */
+  async enter(): Promise<void> {
+    const { port } = this;
+    const probes = Object.entries(this.#answers).map(([path, status]) => ({ port, path, status }));
+    const whilePaused: WhilePausedParams = { probes };
+    const how = { debugpy: this.#debugpy.path, holdAtStart: false, timeoutMs: 5_000, whilePaused };
+    const params = { ...identityOf(this.worker), ...how };
+    const entered = await this.agent.client.request('enter', params, AbortSignal.timeout(20_000));
+    this.#editor = await DapClient.connect(entered.port);
+    const { breakAt = MARK, attach = {} } = this.#options;
+    const source = this.running.setup.files['app.py'] ?? '';
+    const line = 1 + source.split('\n').findIndex((one) => one.includes(breakAt));
+    await this.editor.attach({ [this.file]: [{ line }] }, { attach });
+  }
+
+  async release(): Promise<void> {
+    const { pid, startTime } = identityOf(this.worker);
+    await this.agent.client.request('release', { pid, startTime }, AbortSignal.timeout(10_000));
+  }
+
+  get editor(): DapClient {
+    if (this.#editor === null) throw new Error('no editor');
+    return this.#editor;
+  }
+
+  /** Names of the worker's threads, as the kernel has them. */
+  get threads(): string[] {
+    const folder = `/proc/${String(this.worker)}/task`;
+    return readdirSync(folder).map((task) => readFileSync(join(folder, task, 'comm'), 'utf8').trim());
+  }
+
+  /** Other workers of the same supervisor. */
+  get siblings(): number[] {
+    const { pid } = this.running;
+    const children = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .map(Number);
+    return children.filter((child) => {
+      const cmdline = readFileSync(`/proc/${String(child)}/cmdline`, 'latin1');
+      return child !== this.worker && !cmdline.includes('resource_tracker');
+    });
   }
 
   get port(): number {
@@ -245,8 +283,10 @@ export class PausedStage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.editor.destroy();
-    await this.#remove();
+    this.#editor?.destroy();
+    await this.agent.client.close();
+    await this.#debugpy.remove();
+    await this.running.stop();
   }
 }
 
