@@ -74,8 +74,9 @@ export async function completed(
   asker: Asker | null,
   say: (line: string) => void,
   signal: AbortSignal,
+  look: typeof surveyCluster = surveyCluster,
 ): Promise<KubernetesSource> {
-  const { place, refused, question, missing, offers } = await surveyCluster(wanted, signal);
+  const { place, refused, question, missing, offers } = await look(wanted, signal);
   const { context, namespace } = place;
   const pinned = { ...wanted, context, namespace };
   const isAllowed = refused === null || (asker !== null && (await confirmed(asker, question)));

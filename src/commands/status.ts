@@ -1,4 +1,5 @@
 // Owns `wand status`: the report of the running daemon, for people and for programs.
+import { placeLines } from '../ui/places.ts';
 import { outputStyle } from '../ui/style.ts';
 import { statusLines } from '../ui/terminal.ts';
 import { daemonStatus } from './daemon-status.ts';
@@ -23,6 +24,6 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
     return 0;
   }
   const style = outputStyle(process.stdout, process.env);
-  for (const line of statusLines(report, style, Date.now())) process.stdout.write(`${line}\n`);
+  for (const line of statusLines(report, style, Date.now(), placeLines)) process.stdout.write(`${line}\n`);
   return 0;
 }

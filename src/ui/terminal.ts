@@ -20,8 +20,13 @@ const GAP = '  ';
 const LEAST_TEXT = 24;
 const WIDEST_NAME = 24;
 
-/** Never empty, no line wider than `style.width` (20 at least). */
-export function statusLines(report: StatusReport, style: Style, now: number): string[] {
+/** Never empty, no line wider than `style.width` (20 at least). `more`: what to say below the line of each target. */
+export function statusLines(
+  report: StatusReport,
+  style: Style,
+  now: number,
+  more: (target: TargetReport, style: Style) => readonly string[] = () => [],
+): string[] {
   const width = Math.max(20, style.width);
   const { configError } = report.daemon;
   const names = report.targets.map((target) => printable(target.name));
@@ -29,6 +34,7 @@ export function statusLines(report: StatusReport, style: Style, now: number): st
   const lines = report.targets.flatMap((target) => [
     targetLine(target, nameWidth, width, style, now),
     ...(target.error === null ? [] : errorLines(target.error, target.message, width, style)),
+    ...more(target, style),
   ]);
   if (lines.length === 0) lines.push('no targets');
   if (configError !== null) {
@@ -76,6 +82,7 @@ function countdown({ pause }: TargetReport, now: number): string {
 function figuresThatFit(target: TargetReport, room: number): readonly string[] {
   const { worker, reattach, editor, port } = target;
   const figures: { readonly text: string; readonly worth: number }[] = [];
+  if (worker !== null && target.kind === 'kubernetes') figures.push({ text: printable(worker.replica), worth: 3.5 });
   if (reattach.last !== null) figures.push({ text: seconds(reattach.last.ms), worth: 3 });
   if (worker !== null) {
     figures.push({ text: `cpu ${worker.cpuPercent.toFixed(1)} %`, worth: 1 });
