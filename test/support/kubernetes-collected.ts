@@ -1,6 +1,11 @@
 /** What a collection's watch shows, for tests. */
 import type { DebugwandError } from '../../src/lib/errors.ts';
-import { watchCollection, type Collection, type CollectionTimes } from '../../src/targets/kubernetes-collection.ts';
+import {
+  watchCollection,
+  type Collection,
+  type CollectionSource,
+  type CollectionTimes,
+} from '../../src/targets/kubernetes-collection.ts';
 import { KubernetesConnection } from '../../src/targets/kubernetes-connection.ts';
 
 export interface Collected extends AsyncDisposable {
@@ -9,6 +14,8 @@ export interface Collected extends AsyncDisposable {
   readonly seen: Map<string, string>;
   readonly errors: DebugwandError[];
   readonly counts: { changed: number; flowing: number };
+  /** What each try to list or watch waits for before it begins. */
+  held: Promise<void> | null;
 }
 
 export function collect(kubeconfig: string, collection: Collection, times?: CollectionTimes): Collected {
@@ -17,8 +24,29 @@ export function collect(kubeconfig: string, collection: Collection, times?: Coll
   const errors: DebugwandError[] = [];
   const counts = { changed: 0, flowing: 0 };
   const abort = new AbortController();
-  const done = watchCollection(
+  const source: CollectionSource = {
+    get place() {
+      return connection.place;
+    },
+    api: async (signal) => {
+      await collected.held;
+      return connection.api(signal);
+    },
+  };
+  const collected: Collected = {
     connection,
+    seen,
+    errors,
+    counts,
+    held: null,
+    async [Symbol.asyncDispose]() {
+      abort.abort();
+      await done;
+      connection.close();
+    },
+  };
+  const done = watchCollection(
+    source,
     collection,
     (object) => {
       const { name, labels } = (object as { metadata: { name: string; labels?: Record<string, string> } }).metadata;
@@ -36,15 +64,5 @@ export function collect(kubeconfig: string, collection: Collection, times?: Coll
     abort.signal,
     times,
   );
-  return {
-    connection,
-    seen,
-    errors,
-    counts,
-    async [Symbol.asyncDispose]() {
-      abort.abort();
-      await done;
-      connection.close();
-    },
-  };
+  return collected;
 }
