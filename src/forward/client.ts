@@ -91,7 +91,7 @@ export class Client {
         () => {
           patience.abort();
         },
-        WAIT_MS - (performance.now() - since),
+        Math.max(1, WAIT_MS - (performance.now() - since)),
       );
       try {
         return await this.#route.dial(AbortSignal.any([signal, patience.signal]));

@@ -42,6 +42,11 @@ export class FakeTarget implements Target {
       options.helper === true ? (replica, argv, signal) => this.#exec(replica, argv, {}, true, signal) : null;
   }
 
+  /** How many of what was exec'd runs still. */
+  get open(): number {
+    return this.#streams.size;
+  }
+
   /** Creates the container if there is none, and starts it. */
   start(): void {
     this.#starts += 1;
