@@ -17,6 +17,13 @@ const SHELLS: Readonly<Record<string, (commands: readonly CommandShape[]) => str
 };
 /** Their arguments, or the values of their `--target`, are names of targets. */
 const TAKE_TARGET = ['ps', 'restart'];
+/** Options whose value nothing here can complete. */
+const TAKE_WORD: ReadonlySet<string> = new Set([
+  ...['--container', '-c', '--service', '-s', '--selector', '-l', '--namespace', '-n', '--context', '--replica'],
+  ...['--allow-context', '--forward', '--lease'],
+]);
+/** Their `-c` is kubectl's. */
+const CONTAINER_COMMANDS = ['debug', 'ps', 'pods', 'inject'];
 const SHELL_NAMES = Object.keys(SHELLS);
 /** Nothing where there is no config, or none that is right. */
 const TARGETS = 'wand __targets 2>/dev/null';
@@ -72,7 +79,11 @@ _wand() {
   done
   case "$before" in
     -t | --target) COMPREPLY=($(compgen -W "$(_wand_targets)" -- "$current")); return ;;
-    -c | --config) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --config | --kubeconfig) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    -c)
+      # Of pods and containers it is the container.
+      case "\${COMP_WORDS[1]}" in ${CONTAINER_COMMANDS.join(' | ')}) return ;; esac
+      COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   if [[ $COMP_CWORD -eq 1 ]]; then
     COMPREPLY=($(compgen -W "${commands.map(({ name }) => name).join(' ')} --help --version" -- "$current"))
@@ -94,7 +105,7 @@ function zshScript(commands: readonly CommandShape[]): string {
   const list = commands.map(({ name, description }) => `    '${name}:${quote(description).replaceAll(':', '\\:')}'`);
   const cases = commands.map((command) => {
     const options = command.options.flatMap(({ flags, description }) =>
-      flags.map((flag) => `'${flag}[${quote(description).replaceAll(':', '\\:')}]${valueOf(flag)}'`),
+      flags.map((flag) => `'${flag}[${quote(description).replaceAll(':', '\\:')}]${valueOf(flag, flags)}'`),
     );
     const rest = TAKE_TARGET.includes(command.name)
       ? `'*:target:_wand_targets'`
@@ -131,10 +142,11 @@ if [[ "\${zsh_eval_context[-1]}" == loadautofunc ]]; then _wand "$@"; else compd
 }
 
 /** What follows an option, for zsh. */
-function valueOf(flag: string): string {
+function valueOf(flag: string, flags: readonly string[]): string {
   if (flag === '--target' || flag === '-t') return ':target:_wand_targets';
-  if (flag === '--config' || flag === '-c') return ':file:_files';
-  return '';
+  if (flags.includes('--config') || flag === '--kubeconfig') return ':file:_files';
+  // A word of the user's own.
+  return TAKE_WORD.has(flag) ? ':value:' : '';
 }
 
 function fishScript(commands: readonly CommandShape[]): string {
@@ -145,9 +157,11 @@ function fishScript(commands: readonly CommandShape[]): string {
       const names = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
       const value = flags.includes('--target')
         ? ` -x -a '(__wand_targets)'`
-        : flags.includes('--config')
+        : flags.includes('--config') || flags.includes('--kubeconfig')
           ? ' -r -F'
-          : '';
+          : flags.some((flag) => TAKE_WORD.has(flag))
+            ? ' -x'
+            : '';
       return `complete -c wand ${here} ${names.join(' ')}${value} -d ${quote(description)}`;
     });
     const words = TAKE_TARGET.includes(command.name)
