@@ -216,6 +216,58 @@ describe('an agent that is lost', () => {
   });
 });
 
+describe('a wire that is cut', () => {
+  const cut: Observation = { type: 'wire', cutUntil: NOW + 48_000 };
+  const unreachable = new DebugwandError({ code: 'docker-unreachable', message: 'no answer', fix: 'start it' });
+  const missed: Observation = {
+    type: 'snapshot',
+    snapshot: { replicas: [], waitingFor: null, error: unreachable },
+  };
+  const words = `the connection into ${REPLICA.name} is cut; the worker is kept for 48 s`;
+
+  it.each([
+    ['a worker that runs', [...ATTACHED, cut], 'attached', null],
+    ['a worker that is stopped', [...ATTACHED, { type: 'stopped', where: 'app.py:12' }, cut], 'stopped', null],
+    ['while the platform does not answer', [...ATTACHED, cut, missed], 'attached', 'docker-unreachable'],
+    ['before there was a worker', [...WATCHED, cut], 'waiting', null],
+  ] as const)('changes the words only: %s', (_name, observations, phase, code) => {
+    const decision = decide(after(observations));
+    expect(decision).toMatchObject({ actions: [], phase, message: words, wakeAt: NOW + 1_000 });
+    expect(decision.error?.code ?? null).toBe(code);
+  });
+
+  it('counts down, and is forgotten once it is mended', () => {
+    const state = after([...ATTACHED, cut]);
+    expect(decide(state, NOW + 47_500).message).toMatch(/for 1 s$/);
+    expect(decide(state, NOW + 60_000).message).toMatch(/for 0 s$/);
+    expect(decide(after([{ type: 'wire', cutUntil: null }], state)).message).not.toMatch(/cut/);
+  });
+
+  it('lets go of a replica that is known to be gone, or to have started anew', () => {
+    const gone: Observation = {
+      type: 'snapshot',
+      snapshot: { replicas: [], waitingFor: 'no such container', error: null },
+    };
+    const again: Replica = { ...REPLICA, startedAt: 'later' };
+    expect(decide(after([...ATTACHED, cut, gone])).actions).toEqual([{ type: 'follow', replica: null }]);
+    expect(
+      decide(
+        after([...ATTACHED, cut, { type: 'snapshot', snapshot: { replicas: [again], waitingFor: null, error: null } }]),
+      ).actions,
+    ).toEqual([{ type: 'follow', replica: again }]);
+  });
+
+  it('says nothing of it while the replica is paused: that is why', () => {
+    const paused: Replica = { ...REPLICA, state: 'paused' };
+    const state = after([
+      ...ATTACHED,
+      cut,
+      { type: 'snapshot', snapshot: { replicas: [paused], waitingFor: null, error: null } },
+    ]);
+    expect(decide(state).message).toMatch(/is paused/);
+  });
+});
+
 describe('an entry that fails', () => {
   const fail = (
     code: Parameters<typeof agentError>[0],
