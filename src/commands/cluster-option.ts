@@ -79,21 +79,22 @@ export async function completed(
   const { place, refused, question, missing, offers } = await look(wanted, signal);
   const { context, namespace } = place;
   const pinned = { ...wanted, context, namespace };
-  const isAllowed = refused === null || (asker !== null && (await confirmed(asker, question)));
-  if (!isAllowed) throw refused;
-  const allowContexts = refused === null ? wanted.allowContexts : [...wanted.allowContexts, context];
-  if (wanted.workload !== null && missing === null) return { ...pinned, allowContexts, workload: wanted.workload };
+  if (refused !== null) {
+    if (asker === null || !(await confirmed(asker, question))) throw refused;
+    return completed({ ...pinned, allowContexts: [...wanted.allowContexts, context] }, asker, say, signal, look);
+  }
+  if (wanted.workload !== null && missing === null) return { ...pinned, workload: wanted.workload };
   const rows = offers.map(({ workload, note }) => ({ workload, text: `${workload.kind}/${workload.name}`, note }));
   if (asker !== null && rows.length > 0) {
     const title = missing === null ? `In \`${namespace}\` (context ${context}):` : `${missing.message}\nThere are:`;
     const chosen = await choice(asker, title, rows);
-    if (chosen !== null) return { ...pinned, allowContexts, workload: chosen.workload };
+    if (chosen !== null) return { ...pinned, workload: chosen.workload };
   }
   if (missing !== null) throw missing;
   const newest = rows.find(({ note }) => note !== '');
   if (asker !== null || newest === undefined) throw nothingNamed(namespace, rows);
   say(`no workload was named: ${newest.text} is taken (${newest.note})`);
-  return { ...pinned, allowContexts, workload: newest.workload };
+  return { ...pinned, workload: newest.workload };
 }
 
 function nothingNamed(namespace: string, rows: readonly { readonly text: string }[]): DebugwandError {

@@ -16,7 +16,7 @@ export type ClusterPlaceToEnter = Omit<KubernetesSource, 'workload'> & {
 
 export interface Survey {
   readonly place: ClusterPlace;
-  /** Why it may not be entered; null: it may. */
+  /** Why it may not be entered, and then nothing else was looked at; null: it may. */
   readonly refused: DebugwandError | null;
   /** What to ask a user then. */
   readonly question: string;
@@ -47,12 +47,16 @@ export async function survey(source: ClusterPlaceToEnter, signal: AbortSignal): 
   try {
     const api = await connection.api(signal);
     const { place } = api;
+    const refused = place.guard.allowed ? null : notAllowed(place);
+    const question = guardQuestion(place);
+    // Not even asked whether it is there: it may be behind a VPN that is down.
+    if (refused !== null) return { place, refused, question, missing: null, offers: [] };
     const isThere = workload !== null && (await workloadExists(api, workload, signal));
     const missing = workload === null || isThere ? null : await missingWorkload(api, workload, signal);
     return {
       place,
-      refused: place.guard.allowed ? null : notAllowed(place),
-      question: guardQuestion(place),
+      refused,
+      question,
       missing,
       offers: isThere || missing?.code === 'namespace-not-found' ? [] : await offersIn(api, signal),
     };

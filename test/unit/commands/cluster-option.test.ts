@@ -114,7 +114,8 @@ describe('what the cluster adds', () => {
     };
     try {
       const say = (line: string): void => void told.push(line);
-      const look = (): Promise<Survey> => Promise.resolve(survey(facts));
+      const look = (asked: Pick<Wanted, 'allowContexts'>): Promise<Survey> =>
+        Promise.resolve(survey(asked.allowContexts.length > 0 ? { ...facts, refused: null } : facts));
       const source = await completed(what, answers === null ? null : asker, say, never, look);
       expect(source).toMatchObject({ context: 'dev', namespace: 'shop' });
       return { workload: source.workload, allowContexts: source.allowContexts, told };
