@@ -25,7 +25,7 @@ const PURE = [
   /^core\//,
   // All of DAP but where its sockets are.
   /^dap\/(?!editor-|port-owner|proxy|upstream)/,
-  /^agent\/(protocol|framing|guards)\.ts$/,
+  /^agent\/(protocol|framing|guards|link|bridge)\.ts$/,
   /^config\/(forward|schema|shape|problems|input)\.ts$/,
   /^forward\/(http|patience|remote-port|wire)\.ts$/,
   /^targets\/(ago|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,

@@ -2,9 +2,9 @@
 // Must not decide what to ask for, nor how the agent's program is started.
 import type { Duplex } from 'node:stream';
 import type { ExecStream } from '../targets/target.ts';
-import { Channel } from './channel.ts';
+import { Channels, CHUNK_BYTES } from './channels.ts';
 import { AgentFailure, agentLost, noAgent, reasonOf } from './failure.ts';
-import { encodeData, encodeMessage, type Frame } from './framing.ts';
+import { encodeMessage, type Frame } from './framing.ts';
 import { parseIncoming, RESULTS } from './guards.ts';
 import type { AgentEvent, Hello, Methods } from './protocol.ts';
 import { AgentWire, type Lease } from './wire.ts';
@@ -14,7 +14,6 @@ export { AgentFailure } from './failure.ts';
 const HANDSHAKE_MS = 15_000;
 /** The agent leaves within 5 s of the end of its standard input; then the wire is cut. */
 const LEAVE_MS = 6_000;
-const UPLOAD_CHUNK = 256 * 1024;
 
 export interface AgentOptions {
   /** What the agent's program reads first: `agentCommand().bytes`. */
@@ -43,16 +42,14 @@ export class AgentClient {
   readonly #wire: AgentWire;
   readonly #name: string;
   readonly #pending = new Map<number, Pending>();
-  readonly #channels = new Map<number, Channel>();
+  readonly #channels: Channels;
   readonly #listeners = new Set<(event: AgentEvent) => void>();
   readonly #greeted = Promise.withResolvers<Hello>();
   readonly #closed = Promise.withResolvers<AgentEnd>();
   #hello: Hello | null = null;
   #lastId = 0;
-  #lastChannel = 0;
   #ended = false;
   #leaving = false;
-  #paused = false;
 
   private constructor(stream: ExecStream, name: string, lease: Lease | null) {
     this.#name = name;
@@ -65,6 +62,20 @@ export class AgentClient {
       },
     };
     this.#wire = new AgentWire(stream, hooks, lease);
+    this.#channels = new Channels({
+      send: (frame) => this.#write(frame),
+      whenRoom: (done) => {
+        this.#wire.whenRoom(done);
+      },
+      hangup: (channel) => {
+        if (this.#ended || this.#leaving) return;
+        // Nobody waits for it: an agent that is gone has hung up.
+        this.request('hangup', { channel }, new AbortController().signal).catch(() => undefined);
+      },
+      pause: (paused) => {
+        this.#wire.pause(paused);
+      },
+    });
   }
 
   /**
@@ -154,8 +165,7 @@ export class AgentClient {
 
   /** A byte stream to a TCP port on the target's loopback. @throws as `request` does. */
   async dial(port: number, signal: AbortSignal): Promise<Duplex> {
-    const channel = ++this.#lastChannel;
-    const duplex = this.#openChannel(channel);
+    const { channel, duplex } = this.#channels.open();
     try {
       await this.request('dial', { channel, port }, signal);
     } catch (error) {
@@ -168,15 +178,15 @@ export class AgentClient {
 
   /** Sends a zip file of debugpy; resolves with its folder on the target. `key` names the content. @throws as `request`. */
   async upload(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<string> {
-    const channel = ++this.#lastChannel;
+    const channel = this.#channels.number();
     const answer = this.request('upload', { channel, key, size: bytes.length }, signal);
     const failed = answer.then(
       () => false,
       () => true,
     );
-    for (let at = 0; at < bytes.length && !this.#ended; at += UPLOAD_CHUNK) {
+    for (let at = 0; at < bytes.length && !this.#ended; at += CHUNK_BYTES) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
-      this.#send(channel, bytes.subarray(at, at + UPLOAD_CHUNK), () => {
+      this.#channels.send(channel, bytes.subarray(at, at + CHUNK_BYTES), () => {
         resolve(false);
       });
       if (await Promise.race([promise, failed])) break;
@@ -206,9 +216,7 @@ export class AgentClient {
       return;
     }
     if (frame.kind === 'data') {
-      const channel = this.#channels.get(frame.channel);
-      channel?.receive(frame.bytes);
-      if (channel?.full === true) this.#pause();
+      this.#channels.receive(frame.channel, frame.bytes);
       return;
     }
     const incoming = parseIncoming(frame.kind === 'message' ? frame.value : null);
@@ -231,56 +239,12 @@ export class AgentClient {
       this.#greeted.resolve(event);
       return;
     }
-    if (event.event === 'channel-closed') {
-      const channel = this.#channels.get(event.channel);
-      this.#channels.delete(event.channel);
-      channel?.wireClosed();
-    }
+    if (event.event === 'channel-closed') this.#channels.closed(event.channel);
     for (const listener of this.#listeners) listener(event);
-  }
-
-  #openChannel(number: number): Channel {
-    const channel = new Channel({
-      send: (bytes, done) => {
-        this.#send(number, bytes, done);
-      },
-      hangup: () => {
-        this.#channels.delete(number);
-        if (this.#ended || this.#leaving) return;
-        // Nobody waits for it: an agent that is gone has hung up.
-        this.request('hangup', { channel: number }, new AbortController().signal).catch(() => undefined);
-      },
-      onRoom: () => {
-        this.#resumeIfRoom();
-      },
-    });
-    this.#channels.set(number, channel);
-    return channel;
-  }
-
-  #send(channel: number, bytes: Uint8Array, done: () => void): void {
-    let room = true;
-    for (let at = 0; at < bytes.length; at += UPLOAD_CHUNK) {
-      room = this.#write(encodeData(channel, bytes.subarray(at, at + UPLOAD_CHUNK)));
-    }
-    if (room || this.#ended) done();
-    else this.#wire.whenRoom(done);
   }
 
   #write(bytes: Buffer): boolean {
     return this.#ended || this.#leaving || this.#wire.send(bytes);
-  }
-
-  #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#wire.pause(true);
-  }
-
-  #resumeIfRoom(): void {
-    if (!this.#paused || [...this.#channels.values()].some((channel) => channel.full)) return;
-    this.#paused = false;
-    this.#wire.pause(false);
   }
 
   /** After the one end of the wire: everything is settled, then `closed` resolves. */
@@ -293,8 +257,7 @@ export class AgentClient {
     }
     for (const pending of this.#pending.values()) pending.fail(agentLost(this.#name, reason));
     this.#pending.clear();
-    for (const channel of this.#channels.values()) channel.wireClosed();
-    this.#channels.clear();
+    this.#channels.end();
     this.#closed.resolve({ why: reason, stderrTail });
   }
 }
