@@ -27,6 +27,9 @@ const PASSING: ReadonlySet<string> = new Set([
   'agent-lost',
   'docker-unreachable',
   'kubernetes-unreachable',
+  'kubernetes-unauthorized',
+  'kubernetes-credentials',
+  'kubernetes-certificate',
   'exec-failed',
 ]);
 
