@@ -155,13 +155,12 @@ class Link:
             return
         self._counted = True
         self._token = text(message, "token")
-        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             door.bind("\0" + text(message, "name"))
             door.listen(4)
         except OSError:
-            door.close()  # no such thing here: a cut is the end
-            return
+            return  # no such thing here: a cut is the end
         door.setblocking(False)
         self._door = door
         self._lease, self._silence = float(lease), float(silence)

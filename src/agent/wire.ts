@@ -13,7 +13,7 @@ import { callAgain, type Outcome, type Way } from './resume.ts';
 
 const MEND: BackoffPolicy = { firstMs: 100, maxMs: 3_000, healthyMs: 0 };
 /** One try to mend may take so long, ms. */
-const TRY_MS = 10_000;
+const TRY_MS = 15_000;
 const PING_MS = 5_000;
 /** So many pings without a byte in return are a cut. */
 const MOST_SILENT_PINGS = 4;
