@@ -85,3 +85,51 @@ export async function echoed(port: number, bytes: number): Promise<boolean> {
   await Promise.all([speak(), listen()]);
   return sent.digest('hex') === heard.digest('hex');
 }
+
+export interface Load {
+  /** Answers of the app, by how often. */
+  readonly right: number;
+  readonly unavailable: number;
+  /** Bodies and statuses that the app would not have given. */
+  readonly wrong: readonly string[];
+  /** Connections that ended without a whole answer, by the error. */
+  readonly cut: readonly string[];
+  /** The longest that an answer took, ms. */
+  readonly longest: number;
+}
+
+/**
+ * Asks without a pause on so many connections at once, each request on a connection of its own, until it is told to stop.
+ * `right`: what a good answer is for request number `n`.
+ */
+export function load(
+  port: number,
+  clients: number,
+  ask: (n: number) => { readonly path: string; readonly right: (body: string) => boolean },
+): () => Promise<Load> {
+  const seen = { right: 0, unavailable: 0, wrong: [] as string[], cut: [] as string[], longest: 0 };
+  let stopped = false;
+  let count = 0;
+  const client = async (): Promise<void> => {
+    while (!stopped) {
+      count += 1;
+      const { path, right } = ask(count);
+      const begin = performance.now();
+      try {
+        const { status, body } = await call({ port, path });
+        if (status === 200 && right(body)) seen.right += 1;
+        else if (status === 503 && body.startsWith('debugwand: ')) seen.unavailable += 1;
+        else seen.wrong.push(`${String(status)} ${body}`);
+      } catch (error) {
+        seen.cut.push(error instanceof Error ? error.message : String(error));
+      }
+      seen.longest = Math.max(seen.longest, performance.now() - begin);
+    }
+  };
+  const running = Promise.all(Array.from({ length: clients }, client));
+  return async () => {
+    stopped = true;
+    await running;
+    return seen;
+  };
+}
