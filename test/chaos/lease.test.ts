@@ -88,6 +88,19 @@ describe.skipIf(docker === undefined)('the connection to the engine is cut', () 
     expect(await rig.hit(5)).toMatchObject({ total: 15 });
   });
 
+  it('and nobody is told: silence is enough to notice', { timeout: 120_000 }, async () => {
+    await start(60);
+    const { answer, stop } = await stopped();
+    const before = await agents();
+    proxy.freeze();
+    await rig.status('cut', (target) => /is cut/.test(target.message), 40_000);
+    await rig.status('back', (target) => target.phase === 'stopped' && !/is cut/.test(target.message), 20_000);
+    await rig.editor.request('continue', { threadId: stop.threadId });
+    expect(await answer).toEqual({ total: 15 });
+    await assertGoodSession(rig.editor);
+    expect(await agents()).toEqual(before);
+  });
+
   it('again and again, while the app runs: nobody notices', { timeout: 120_000 }, async () => {
     await start(60);
     for (let turn = 0; turn < 5; turn += 1) {
