@@ -5,16 +5,21 @@ import WebSocket from 'ws';
 import { KubernetesFailure, type ClusterApi, type SocketOptions } from './kubernetes-api.ts';
 import { parseStatusText } from './kubernetes-channels.ts';
 
-/** From the first byte to the server's answer, ms. */
-const HANDSHAKE_MS = 10_000;
-const PING_MS = 20_000;
-/** How long after a ping anything must have come, ms. */
-const PONG_MS = 10_000;
-/**
- * The same when much was sent that may not have been taken yet: the server reads frames one after the other, and a
- * program that does not read its input holds up the pings behind it.
- */
-const BUSY_PONG_MS = 60_000;
+/** Tests have less patience. */
+export interface SocketTimes {
+  /** From the first byte to the server's answer, ms. */
+  readonly handshake: number;
+  readonly ping: number;
+  /** How long after a ping anything must have come, ms. */
+  readonly pong: number;
+  /**
+   * The same when much was sent that may not have been taken yet: the server reads frames one after the other, and a
+   * program that does not read its input holds up the pings behind it.
+   */
+  readonly busyPong: number;
+}
+
+const TIMES: SocketTimes = { handshake: 10_000, ping: 20_000, pong: 10_000, busyPong: 60_000 };
 const MUCH = 32 * 1024;
 /** Servers send 32 KiB at a time. */
 const MAX_PAYLOAD = 4 * 1024 * 1024;
@@ -51,6 +56,7 @@ export interface SocketRequest {
   readonly path: string;
   readonly protocols: readonly string[];
   readonly onMessage: (channel: number, bytes: Buffer) => void;
+  readonly times?: SocketTimes;
 }
 
 /**
@@ -72,22 +78,23 @@ export async function openSocket(api: ClusterApi, request: SocketRequest, signal
 async function open(api: ClusterApi, request: SocketRequest, signal: AbortSignal): Promise<ApiSocket> {
   const options = await api.socketOptions(signal);
   signal.throwIfAborted();
+  const { times = TIMES } = request;
   const ws = new WebSocket(`${options.baseUrl}${request.path}`, [...request.protocols], {
     headers: { ...options.headers },
     perMessageDeflate: false,
     maxPayload: MAX_PAYLOAD,
-    handshakeTimeout: HANDSHAKE_MS,
+    handshakeTimeout: times.handshake,
     followRedirects: false,
     ...tlsOf(options),
   });
-  const life = new Life(ws);
+  const life = new Life(ws, times);
   ws.on('message', (data: Buffer | ArrayBuffer | Buffer[]) => {
     life.seen();
     const bytes = Buffer.isBuffer(data) ? data : Buffer.concat(Array.isArray(data) ? data : [Buffer.from(data)]);
     const channel = bytes[0];
     if (channel !== undefined) request.onMessage(channel, bytes.subarray(1));
   });
-  await handshake(ws, signal);
+  await handshake(ws, times, signal);
   life.start();
   return {
     protocol: ws.protocol,
@@ -135,7 +142,7 @@ function send(ws: WebSocket, channel: number, bytes: Uint8Array, done: (error?: 
   });
 }
 
-function handshake(ws: WebSocket, signal: AbortSignal): Promise<void> {
+function handshake(ws: WebSocket, times: SocketTimes, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const abort = (): void => {
     reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
@@ -145,7 +152,7 @@ function handshake(ws: WebSocket, signal: AbortSignal): Promise<void> {
   ws.once('open', resolve);
   ws.on('error', reject);
   ws.once('unexpected-response', (request, response) => {
-    void refusal(response)
+    void refusal(response, times.handshake)
       .then(reject, reject)
       .finally(() => {
         request.destroy();
@@ -158,12 +165,12 @@ function handshake(ws: WebSocket, signal: AbortSignal): Promise<void> {
 }
 
 /** The server's no, out of the answer's body. */
-async function refusal(response: IncomingMessage): Promise<KubernetesFailure> {
+async function refusal(response: IncomingMessage, patienceMs: number): Promise<KubernetesFailure> {
   const status = response.statusCode ?? 0;
   let text = '';
   const timer = setTimeout(() => {
     response.destroy();
-  }, HANDSHAKE_MS);
+  }, patienceMs);
   try {
     for await (const chunk of response) {
       text += String(chunk);
@@ -184,6 +191,7 @@ async function refusal(response: IncomingMessage): Promise<KubernetesFailure> {
 class Life {
   readonly closed: Promise<SocketEnd>;
   readonly #ws: WebSocket;
+  readonly #times: SocketTimes;
   #error: Error | undefined;
   #paused = false;
   /** Bytes since the last pong. */
@@ -191,8 +199,9 @@ class Life {
   #ping: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
 
-  constructor(ws: WebSocket) {
+  constructor(ws: WebSocket, times: SocketTimes) {
     this.#ws = ws;
+    this.#times = times;
     const { promise, resolve } = Promise.withResolvers<SocketEnd>();
     this.closed = promise;
     ws.on('error', (error) => {
@@ -216,7 +225,7 @@ class Life {
   start(): void {
     this.#ping = setTimeout(() => {
       this.#ask();
-    }, PING_MS);
+    }, this.#times.ping);
   }
 
   /** Anything came: it lives. */
@@ -255,7 +264,7 @@ class Life {
       return;
     }
     this.#ws.ping();
-    this.#expect(this.#sent < MUCH ? PONG_MS : BUSY_PONG_MS);
+    this.#expect(this.#sent < MUCH ? this.#times.pong : this.#times.busyPong);
   }
 
   #expect(withinMs: number): void {
