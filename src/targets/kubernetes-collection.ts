@@ -1,6 +1,5 @@
 // Owns list and watch of one collection of objects: what is in it now, whatever happens to the server, the wire and the
 // credentials. Must not know what the objects mean.
-import type { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import { delayMs, type BackoffPolicy } from '../core/backoff.ts';
 import type { ClusterPlace } from '../core/types.ts';
@@ -8,7 +7,7 @@ import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { pause } from '../lib/time.ts';
 import { KubernetesFailure, type ClusterApi } from './kubernetes-api.ts';
 import { explainKubernetes } from './kubernetes-errors.ts';
-import { JsonLines } from './kubernetes-lines.ts';
+import { eventsOf, record, type WatchEvent } from './kubernetes-lines.ts';
 
 export interface Collection {
   /** "/api/v1/namespaces/shop/pods" */
@@ -229,31 +228,6 @@ class CollectionWatch<T> {
   }
 }
 
-interface WatchEvent {
-  readonly type: string;
-  readonly object: unknown;
-}
-
-/** The events of each chunk. A wire that breaks ends it like a server that ends it: the watch goes on from its version. */
-async function* eventsOf(stream: Readable): AsyncGenerator<readonly WatchEvent[], void, void> {
-  const lines = new JsonLines();
-  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
-  for (;;) {
-    let chunk: IteratorResult<Buffer, undefined>;
-    try {
-      chunk = await chunks.next();
-    } catch {
-      return;
-    }
-    if (chunk.done === true) return;
-    yield lines.push(chunk.value).map((value) => {
-      const { type, object } = record(value);
-      if (typeof type !== 'string') throw new Error('what came over the watch is no event');
-      return { type, object };
-    });
-  }
-}
-
 function isGone(error: unknown): boolean {
   return error instanceof KubernetesFailure && (error.status === 410 || /^(Gone|Expired)$/.test(error.reason));
 }
@@ -263,10 +237,6 @@ function keyOf(object: unknown): string {
   if (typeof uid === 'string' && uid !== '') return uid;
   if (typeof name !== 'string') throw new Error(`an object without a name: ${messageOf(object).slice(0, 100)}`);
   return `${typeof namespace === 'string' ? namespace : ''}/${name}`;
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function tooMany({ path }: Collection): DebugwandError {

@@ -7,7 +7,8 @@ import type { ClusterPlace } from '../core/types.ts';
 import { asDebugwandError, type DebugwandError } from '../lib/errors.ts';
 import { KubernetesFailure, type ClusterApi, type RequestOptions, type SocketOptions } from './kubernetes-api.ts';
 import { guard, notAllowed } from './kubernetes-guard.ts';
-import { loadKubeconfig, type Kubeconfig, type KubeconfigChoice } from './kubernetes-kubeconfig.ts';
+import type { KubeconfigChoice } from './kubernetes-kubeconfig-files.ts';
+import { loadKubeconfig, type Kubeconfig } from './kubernetes-kubeconfig.ts';
 import { requestJson, requestStream, type Credentials, type WireRequest } from './kubernetes-request.ts';
 
 export interface ConnectionOptions {
@@ -72,6 +73,7 @@ export class KubernetesConnection {
   close(): void {
     this.#close.abort();
     for (const agent of this.#agents) agent.destroy();
+    this.#kubeconfig?.close();
   }
 
   readonly #api: ClusterApi = this.#clusterApi();
@@ -188,7 +190,9 @@ export class KubernetesConnection {
       home: this.#env['HOME'] ?? homedir(),
     })
       .then((kubeconfig) => {
+        this.#kubeconfig?.retire();
         this.#kubeconfig = kubeconfig;
+        if (this.#close.signal.aborted) kubeconfig.close();
         this.#stale = null;
         this.#loads += 1;
         this.#loadedAt = Date.now();

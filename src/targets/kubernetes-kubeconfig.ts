@@ -1,30 +1,17 @@
 // Owns the kubeconfig: which files, which context, and the credentials that they give. The only file that knows the
 // Kubernetes client library. Must not talk to a cluster.
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
-import { delimiter, dirname, join, resolve } from 'node:path';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 import { CredentialPlugin } from './kubernetes-credential-plugin.ts';
+import { invalid, isRecord, readMerged, type KubeconfigChoice, type Merged } from './kubernetes-kubeconfig-files.ts';
+import { environmentProxy } from './kubernetes-proxy.ts';
 import type { Credentials } from './kubernetes-request.ts';
 import './lean-kubernetes.ts';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import type { Cluster, Context, User } from '@kubernetes/client-node/dist/config_types.js';
-
-export interface KubeconfigChoice {
-  /** Absolute; default: KUBECONFIG, then ~/.kube/config, then the service account of the pod that we run in. */
-  readonly file?: string;
-  /** Default: the current one. */
-  readonly context?: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly home: string;
-  /** @internal for tests */
-  readonly serviceAccount?: string;
-}
-
-const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
-const IN_CLUSTER = 'in-cluster';
 
 /** One context of the kubeconfig, as it was when it was read. */
 export class Kubeconfig {
@@ -38,6 +25,8 @@ export class Kubeconfig {
   readonly #files: readonly string[];
   readonly #stamps: string;
   #asking: Promise<Credentials> | null = null;
+  /** To the proxy, once there were credentials. */
+  #proxy: Agent | null = null;
 
   /** @internal */
   constructor(
@@ -64,6 +53,17 @@ export class Kubeconfig {
     return (await stampsOf(this.#files)) !== this.#stamps;
   }
 
+  /** It is replaced: what is under way goes on, nothing new is begun. */
+  retire(): void {
+    if (this.#proxy === null) return;
+    Object.assign(this.#proxy, { keepAlive: false });
+    for (const sockets of Object.values(this.#proxy.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  }
+
+  close(): void {
+    this.#proxy?.destroy();
+  }
+
   /** Credentials that are valid now; a plugin runs at most once at a time. */
   async credentials(signal: AbortSignal): Promise<Credentials> {
     this.#asking ??= this.#ask().finally(() => {
@@ -87,6 +87,9 @@ export class Kubeconfig {
         cause: error,
       });
     }
+    // The library's agents for proxies open a connection, and a tunnel, for each request unless they are told.
+    if (this.#proxied && options.agent instanceof Agent)
+      this.#proxy = Object.assign(options.agent, { keepAlive: true });
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(options.headers ?? {})) {
       // A token read from a file may end with a newline.
@@ -105,7 +108,7 @@ export class Kubeconfig {
         ...(typeof options.servername === 'string' ? { servername: options.servername } : {}),
         rejectUnauthorized: options.rejectUnauthorized !== false,
       },
-      proxy: this.#proxied && options.agent instanceof Agent ? options.agent : null,
+      proxy: this.#proxy,
     };
   }
 }
@@ -118,7 +121,7 @@ function pem<K extends 'ca' | 'cert' | 'key'>(name: K, value: unknown): Partial<
 
 /** @throws DebugwandError `kubeconfig-missing`, `kubeconfig-invalid`, `context-not-found` */
 export async function loadKubeconfig(choice: KubeconfigChoice): Promise<Kubeconfig> {
-  const { config, files, folders, from } = await readMerged(choice);
+  const { config, files, folders, from } = await merged(choice);
   const names = config.contexts.map(({ name }) => name);
   const wanted = choice.context ?? config.currentContext ?? '';
   const context = config.contexts.find(({ name }) => name === wanted);
@@ -140,6 +143,8 @@ export async function loadKubeconfig(choice: KubeconfigChoice): Promise<Kubeconf
   config.setCurrentContext(context.name);
   // The library refuses plain HTTP (`kubectl proxy`) unless TLS is not checked, which means nothing there.
   if (cluster.server.startsWith('http:')) Object.assign(cluster, { skipTLSVerify: true });
+  const proxyUrl = cluster.proxyUrl ?? environmentProxy(choice.env, cluster.server);
+  if (proxyUrl !== null) Object.assign(cluster, { proxyUrl });
   const watched = [
     ...files,
     ...[cluster.caFile, user.certFile, user.keyFile, tokenFileOf(user)].filter(
@@ -159,115 +164,12 @@ export async function loadKubeconfig(choice: KubeconfigChoice): Promise<Kubeconf
 
 /** The contexts that can be named. */
 export async function contextNames(choice: KubeconfigChoice): Promise<readonly string[]> {
-  return (await readMerged(choice)).config.contexts.map(({ name }) => name);
+  return (await merged(choice)).config.contexts.map(({ name }) => name);
 }
 
-interface Merged {
-  readonly config: KubeConfig;
-  /** All that were looked at, those that do not exist included: they may come. */
-  readonly files: readonly string[];
-  /** By user: where its kubeconfig lies. */
-  readonly folders: ReadonlyMap<string, string>;
-  /** For messages. */
-  readonly from: string;
-}
-
-/** As kubectl merges: the first file that says something wins; files that do not exist are left out. */
-async function readMerged(choice: KubeconfigChoice): Promise<Merged> {
+async function merged(choice: KubeconfigChoice): Promise<Merged> {
   const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
-  const listed = (choice.env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
-  const files = (
-    choice.file !== undefined ? [choice.file] : listed.length > 0 ? listed : [join(choice.home, '.kube', 'config')]
-  ).map((file) => resolve(file));
-  const merged = new KubeConfig();
-  const folders = new Map<string, string>();
-  const found: string[] = [];
-  for (const file of files) {
-    const text = await readText(file);
-    if (text === null) continue;
-    found.push(file);
-    const one = new KubeConfig();
-    if (text.trim() !== '') {
-      try {
-        one.loadFromString(text, { onInvalidEntry: 'filter' });
-      } catch (error) {
-        throw invalid(file, messageOf(error).split('\n')[0] ?? '', error);
-      }
-    }
-    one.makePathsAbsolute(dirname(file));
-    if (text.includes('tokenFile')) await useTokenFiles(one, text, dirname(file));
-    for (const user of one.users) if (!folders.has(user.name)) folders.set(user.name, dirname(file));
-    addMissing(merged.contexts, one.contexts);
-    addMissing(merged.clusters, one.clusters);
-    addMissing(merged.users, one.users);
-    if (!merged.currentContext) merged.currentContext = one.currentContext;
-  }
-  if (found.length > 0) return { config: merged, files, folders, from: found.join(', ') };
-  if (choice.file === undefined) {
-    const account = await inCluster(merged, choice);
-    if (account) return { config: merged, files, folders, from: 'the service account of this pod' };
-  }
-  throw new DebugwandError({
-    code: 'kubeconfig-missing',
-    message: `there is no kubeconfig: ${files.map((file) => `\`${file}\``).join(', ')} ${files.length > 1 ? 'do' : 'does'} not exist`,
-    fix: 'fetch one from the cluster (`kind export kubeconfig`, `aws eks update-kubeconfig`, `gcloud container clusters get-credentials`, …), or name it: KUBECONFIG, or `kubeconfig` of the target in the config',
-  });
-}
-
-function addMissing<T extends { readonly name: string }>(to: T[], from: readonly T[]): void {
-  for (const entry of from) if (!to.some(({ name }) => name === entry.name)) to.push(entry);
-}
-
-async function readText(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw invalid(file, messageOf(error), error);
-  }
-}
-
-/** `tokenFile` of a user: the library reads such files, but does not know this field of the kubeconfig. */
-async function useTokenFiles(config: KubeConfig, text: string, folder: string): Promise<void> {
-  const { parseYaml } = await import('../lib/yaml.ts');
-  const parsed = parseYaml(text);
-  const value = 'value' in parsed ? parsed.value : null;
-  const users = isRecord(value) && Array.isArray(value['users']) ? (value['users'] as unknown[]) : [];
-  for (const entry of users) {
-    const settings = isRecord(entry) && isRecord(entry['user']) ? entry['user'] : {};
-    const tokenFile = settings['tokenFile'];
-    if (!isRecord(entry) || typeof tokenFile !== 'string') continue;
-    const user = config.users.find(({ name }) => name === entry['name']);
-    if (user === undefined) continue;
-    const provider = { name: 'tokenFile', config: { tokenFile: resolve(folder, tokenFile) } };
-    Object.assign(user, { authProvider: provider, token: undefined });
-  }
-}
-
-async function inCluster(config: KubeConfig, choice: KubeconfigChoice): Promise<boolean> {
-  const folder = choice.serviceAccount ?? SERVICE_ACCOUNT;
-  const host = choice.env['KUBERNETES_SERVICE_HOST'] ?? '';
-  const tokenFile = join(folder, 'token');
-  if (host === '' || (await readText(tokenFile)) === null) return false;
-  const namespace = (await readText(join(folder, 'namespace')))?.trim();
-  const address = host.includes(':') ? `[${host}]` : host;
-  config.loadFromOptions({
-    clusters: [
-      {
-        name: IN_CLUSTER,
-        server: `https://${address}:${choice.env['KUBERNETES_SERVICE_PORT'] ?? '443'}`,
-        caFile: join(folder, 'ca.crt'),
-        skipTLSVerify: false,
-      },
-    ],
-    users: [{ name: IN_CLUSTER, authProvider: { name: 'tokenFile', config: { tokenFile } } }],
-    contexts: [
-      { name: IN_CLUSTER, cluster: IN_CLUSTER, user: IN_CLUSTER, ...(namespace === undefined ? {} : { namespace }) },
-    ],
-    currentContext: IN_CLUSTER,
-  });
-  return true;
+  return readMerged(choice, () => new KubeConfig());
 }
 
 function tokenFileOf(user: User): string | undefined {
@@ -313,19 +215,6 @@ async function stampsOf(files: readonly string[]): Promise<string> {
     ),
   );
   return (await Promise.all(stamps)).join('\n');
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function invalid(from: string, why: string, cause?: unknown): DebugwandError {
-  return new DebugwandError({
-    code: 'kubeconfig-invalid',
-    message: `the kubeconfig ${from} cannot be used: ${why}`,
-    fix: 'see `kubectl config view`, or name another one: KUBECONFIG, or `kubeconfig` of the target in the config',
-    cause,
-  });
 }
 
 function contextNotFound(wanted: string, names: readonly string[], from: string): DebugwandError {

@@ -1,6 +1,8 @@
 // Owns cutting a watch's body into its events: one JSON object a line, however the chunks fall, and bounded. Pure; must not
 // know what the events are about.
 
+import type { Readable } from 'node:stream';
+
 /** Objects have at most 1.5 MB in etcd; as JSON they are a few times larger at worst. */
 const LINE_BYTES = 16 * 1024 * 1024;
 
@@ -35,4 +37,33 @@ export class JsonLines {
     if (this.#size > this.#limit) throw new Error(`an event of more than ${String(this.#limit)} bytes`);
     this.#parts.push(part);
   }
+}
+
+export interface WatchEvent {
+  readonly type: string;
+  readonly object: unknown;
+}
+
+/** The events of each chunk. A wire that breaks ends it like a server that ends it: the watch goes on from its version. */
+export async function* eventsOf(stream: Readable): AsyncGenerator<readonly WatchEvent[], void, void> {
+  const lines = new JsonLines();
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+  for (;;) {
+    let chunk: IteratorResult<Buffer, undefined>;
+    try {
+      chunk = await chunks.next();
+    } catch {
+      return;
+    }
+    if (chunk.done === true) return;
+    yield lines.push(chunk.value).map((value) => {
+      const { type, object } = record(value);
+      if (typeof type !== 'string') throw new Error('what came over the watch is no event');
+      return { type, object };
+    });
+  }
+}
+
+export function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }

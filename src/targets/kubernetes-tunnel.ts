@@ -67,7 +67,7 @@ function upgrade(options: SocketOptions, path: string, signal: AbortSignal): Pro
   const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
     ...tls,
     method: 'POST',
-    agent: false,
+    agent: options.agent ?? false,
     timeout: HANDSHAKE_MS,
     signal,
     headers: {

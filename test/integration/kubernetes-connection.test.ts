@@ -1,5 +1,7 @@
 /** The connection to a real cluster: rights, tokens, the kubeconfig, many objects. */
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WorkloadKind } from '../../src/core/types.ts';
 import type { DebugwandError } from '../../src/lib/errors.ts';
@@ -183,5 +185,38 @@ describe.skipIf(there === undefined)('the connection to a cluster', () => {
     const error = await api.request('GET', services().path, {}, signal).catch((e: unknown) => e);
     expect(explainKubernetes(error, { place: api.place })).toMatchObject({ code });
     connection.close();
+  });
+
+  it('through a proxy: requests share a tunnel, watches have their own', async () => {
+    let tunnels = 0;
+    const proxy = createServer().on('connect', (request, socket, head) => {
+      tunnels += 1;
+      const { hostname, port } = new URL(`http://${request.url ?? ''}`);
+      const wire = connect(Number(port), hostname, () => {
+        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        wire.write(head);
+        wire.pipe(socket).pipe(wire);
+      });
+      for (const one of [wire, socket])
+        one.on('error', () => undefined).on('close', () => [wire, socket].map((s) => s.destroy()));
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${String((proxy.address() as AddressInfo).port)}`;
+    await using dir = await folder();
+    const config = JSON.parse(await readFile(cluster.kubeconfig, 'utf8')) as { clusters: { cluster: object }[] };
+    for (const { cluster: one } of config.clusters) Object.assign(one, { 'proxy-url': url });
+    await writeFile(dir.at('config'), JSON.stringify(config));
+    await cluster.apply(serviceLabels('proxied', '1'));
+    {
+      await using it = collect(dir.at('config'), services());
+      await until(() => it.counts.flowing > 0, 'it watches');
+      expect(it.seen.get('proxied')).toBe('1');
+      const api = await it.connection.api(signal);
+      for (let i = 0; i < 4; i++) await api.request('GET', services().path, {}, signal);
+      expect((await api.socketOptions(signal)).agent).toBeDefined();
+      expect(tunnels).toBe(2);
+      expect(it.errors).toEqual([]);
+    }
+    await new Promise((resolve) => proxy.close(resolve));
   });
 });
