@@ -203,7 +203,7 @@ function admissionError(error: KubernetesFailure, facts: KubernetesFacts, by: st
       : `${by} refused to let debugwand into ${what}: ${error.message}`,
     podSecurity
       ? 'let the app run as the user that the container starts with (`securityContext.runAsUser` of the pod template), or label the namespace `pod-security.kubernetes.io/enforce: privileged`'
-      : 'ask who runs that webhook for an exception, or debug in a namespace that it leaves alone',
+      : 'ask whoever made it for an exception, or debug in a namespace that it leaves alone',
     { cause: error, permanent: true },
   );
 }
