@@ -8,6 +8,7 @@ import { run } from '../support/run.ts';
 import { root } from '../support/step.ts';
 import { measureStall, measureThroughput } from './app-cost.ts';
 import { measureBaseline } from './baseline.ts';
+import { forwardSummary, measureForward } from './forward.ts';
 import { measureIdle } from './idle.ts';
 import { measureKeeper } from './keeper.ts';
 import { measureKills } from './kills.ts';
@@ -139,6 +140,26 @@ const PARTS: Record<string, Part> = {
   rollouts: async () => {
     const { startToVerified, editorDisconnects } = await measureRollouts(option('rollouts', 100));
     return { startToVerified: summary(startToVerified), editorDisconnects };
+  },
+  forward: async () => {
+    const { wand, kubectl } = await measureForward(option('rounds', 5));
+    const [ours, theirs] = [forwardSummary(wand), forwardSummary(kubectl)];
+    return {
+      wand: ours,
+      kubectl: theirs,
+      goals: [
+        goal(
+          "a big answer, kubectl's speed of ours, p50",
+          theirs.downMbPerSecond.p50 / ours.downMbPerSecond.p50,
+          1,
+          '×',
+        ),
+        goal("a big request, kubectl's speed of ours, p50", theirs.upMbPerSecond.p50 / ours.upMbPerSecond.p50, 1, '×'),
+        goal("kept connection, of kubectl's time, p50", ours.keptConnection.p50 / theirs.keptConnection.p50, 1, '×'),
+        goal("new connection, of kubectl's time, p50", ours.newConnection.p50 / theirs.newConnection.p50, 1, '×'),
+        goal('of 200 connections at once, lost', ours.lost, 0, 'connections'),
+      ],
+    };
   },
   kills: async () => ({ ...(await measureKills(option('kills', 1000))) }),
 };
