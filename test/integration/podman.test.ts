@@ -1,6 +1,7 @@
 /** The same reload in a container of Podman, found by DOCKER_HOST. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Proxy } from '../support/engine-proxy.ts';
 import { folder, type Folder } from '../support/folder.ts';
 import { IMAGES } from '../support/images.ts';
 import { assertGoodSession, connectEditor } from '../support/invariants.ts';
@@ -44,6 +45,7 @@ describe.skipIf(podman === undefined)('a container of Podman', () => {
     return daemon;
   };
   let port = 0;
+  let proxy: Proxy | undefined;
 
   beforeAll(async () => {
     if (podman === undefined) return;
@@ -51,17 +53,20 @@ describe.skipIf(podman === undefined)('a container of Podman', () => {
     const volume = ['-v', `${project.path}:/app`, '-w', '/app', '--network', 'none'];
     await cli(podman, 'run', '-d', '--name', name, ...volume, `localhost/${IMAGES.python314}`, 'python3.14', 'app.py');
     port = (await writeConfig(project.path, { app: { docker: { container: name } } }))['app'] ?? 0;
-    const env = { DOCKER_HOST: `unix://${podman.socketPath}` };
+    const socket = project.at('engine.sock');
+    proxy = await Proxy.start({ path: podman.socketPath }, socket);
+    const env = { DOCKER_HOST: `unix://${socket}` };
     daemon = new WandDaemon(['watch', '--plain'], { cwd: project.path, env });
   });
 
   afterAll(async () => {
     await daemon?.stop();
+    await proxy?.down();
     if (podman !== undefined) await cliQuiet(podman, 'rm', '-f', '-t', '1', name);
     await project[Symbol.asyncDispose]();
   });
 
-  it('is debugged over a reload in one session', async () => {
+  it('is debugged over a cut connection and a reload in one session', async () => {
     const file = join(project.path, 'app.py');
     const first = await its().target('attached', ATTACHED, { timeoutMs: 60_000 });
     expect(first.entry?.rung).toBe('exec');
@@ -70,6 +75,14 @@ describe.skipIf(podman === undefined)('a container of Podman', () => {
     const stop = await lookAt(editor, await editor.waitFor('stopped'));
     expect(stop).toMatchObject({ line: LINE, path: file, name: 'work' });
     const after = editor.mark();
+    // A cut is not an end.
+    await proxy?.down();
+    await its().target('cut', ({ message }) => /is cut/.test(message), { timeoutMs: 30_000 });
+    await proxy?.up();
+    await its().target('whole again', ({ phase, message }) => phase === 'stopped' && !/is cut/.test(message), {
+      timeoutMs: 30_000,
+    });
+    expect(await lookAt(editor, { body: stop })).toEqual(stop);
     await project.write({ 'app.py': `${APP}#\n` });
     const next = await lookAt(editor, await editor.waitFor('stopped', undefined, { after, timeoutMs: 30_000 }));
     expect(next).toMatchObject({ line: LINE, path: file, name: 'work' });
