@@ -15,8 +15,9 @@ export interface ForwardsHooks {
   readonly log: (level: 'debug' | 'info', text: string) => void;
 }
 
-/** Changes within this are told once, ms. */
+/** Changes within this are told once, ms: of what works, and of mere numbers. */
 const TELL_MS = 100;
+const TELL_COUNT_MS = 1_000;
 
 interface Forward {
   config: ForwardConfig;
@@ -38,6 +39,7 @@ export class Forwards {
   #current: ForwardRelay | null = null;
   #waitingFor: string | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #tellAt = 0;
   #closed = false;
 
   constructor(target: Target, hooks: ForwardsHooks) {
@@ -112,8 +114,8 @@ export class Forwards {
         return `port ${String(config.localPort)} leads nowhere yet: ${why}`;
       },
     };
-    const forwarder = new Forwarder(config.localPort, route, () => {
-      this.#changed();
+    const forwarder = new Forwarder(config.localPort, route, (what) => {
+      this.#changed(what === 'clients' ? TELL_COUNT_MS : TELL_MS);
     });
     const forward: Forward = { config, forwarder, refused: null };
     this.#forwards.set(config.localPort, forward);
@@ -201,11 +203,14 @@ export class Forwards {
     for (const done of this.#sleepers) done();
   }
 
-  #changed(): void {
-    if (this.#closed) return;
-    this.#timer ??= setTimeout(() => {
+  #changed(withinMs = TELL_MS): void {
+    const at = performance.now() + withinMs;
+    if (this.#closed || (this.#timer !== null && this.#tellAt <= at)) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#tellAt = at;
+    this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#hooks.onChange();
-    }, TELL_MS);
+    }, withinMs);
   }
 }

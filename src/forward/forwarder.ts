@@ -14,7 +14,7 @@ const MAX_CLIENTS = 2_000;
 export class Forwarder {
   readonly port: number;
   readonly #route: Route;
-  readonly #onChange: () => void;
+  readonly #onChange: (what: 'fault' | 'clients') => void;
   readonly #clients = new Set<Client>();
   readonly #abort = new AbortController();
   readonly #listener: PortListener;
@@ -22,7 +22,7 @@ export class Forwarder {
   #bound: Promise<void> = Promise.resolve();
 
   /** `onChange`: the fault or the number of clients is another. */
-  constructor(port: number, route: Route, onChange: () => void) {
+  constructor(port: number, route: Route, onChange: (what: 'fault' | 'clients') => void) {
     this.port = port;
     this.#route = route;
     this.#onChange = onChange;
@@ -74,7 +74,7 @@ export class Forwarder {
   #tell(fault: DebugwandError | null): void {
     if (fault?.message === this.#fault?.message) return;
     this.#fault = fault;
-    this.#onChange();
+    this.#onChange('fault');
   }
 
   #take(socket: Socket): void {
@@ -84,10 +84,10 @@ export class Forwarder {
     }
     const client = new Client(socket, this.#route);
     this.#clients.add(client);
-    this.#onChange();
+    this.#onChange('clients');
     void client.run().finally(() => {
       this.#clients.delete(client);
-      this.#onChange();
+      this.#onChange('clients');
     });
   }
 }

@@ -88,6 +88,7 @@ function figuresThatFit(target: TargetReport, room: number): readonly string[] {
     figures.push({ text: `cpu ${worker.cpuPercent.toFixed(1)} %`, worth: 1 });
     figures.push({ text: megabytes(worker.rssBytes), worth: 2 });
   }
+  if (target.forwards.length > 0) figures.push({ text: forwardsText(target.forwards), worth: 2.5 });
   figures.push({ text: `:${String(port)}`, worth: 5 });
   figures.push({ text: editor.connected ? printable(editor.client ?? 'editor') : 'no editor', worth: 4 });
   let shown = figures;
@@ -97,6 +98,12 @@ function figuresThatFit(target: TargetReport, room: number): readonly string[] {
     shown = shown.filter((figure) => figure.worth !== worth);
   }
   return used() > room + LEAST_TEXT / 2 ? [] : shown.map(({ text }) => text);
+}
+
+/** The local ports that lead to the app; what is wrong with one is said beside it. */
+function forwardsText(forwards: TargetReport['forwards']): string {
+  const ports = forwards.map(({ localPort, state }) => `${String(localPort)}${state === 'ready' ? '' : ` ${state}`}`);
+  return `app on ${ports.join(', ')}`;
 }
 
 /** The message is left out where the target's line has said it. */

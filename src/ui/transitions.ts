@@ -6,7 +6,8 @@ import { seconds } from './terminal.ts';
 /** `event` is for programs (`--json`), `text` for people. */
 export interface Transition {
   readonly level: Level;
-  readonly event: 'target' | 'phase' | 'reattach' | 'editor' | 'stopped' | 'running' | 'pause' | 'removed' | 'config';
+  readonly event:
+    'target' | 'phase' | 'reattach' | 'editor' | 'stopped' | 'running' | 'pause' | 'forward' | 'removed' | 'config';
   /** Null: about all of them. */
   readonly target: string | null;
   readonly text: string;
@@ -45,7 +46,7 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
       line('info', 'target', name, `port ${String(target.port)}, ${sentence(target)}`, { port: target.port, phase }),
     );
     if (target.error !== null) found.push(errorLine(target));
-    return found;
+    return [...found, ...forwardLines(was, target)];
   }
   const isBack = reattach.count > was.reattach.count && reattach.last !== null;
   if (isBack && reattach.last !== null) {
@@ -65,6 +66,7 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
     const text = editor.connected ? `${client} attached` : `${client} left`;
     found.push(line('info', 'editor', name, text, { connected: editor.connected }));
   }
+  found.push(...forwardLines(was, target));
   const budget = budgetLine(was, target);
   if (budget !== null) found.push(budget);
   if (stoppedAt !== was.stoppedAt) {
@@ -78,6 +80,21 @@ function stopLine({ name, pause }: TargetReport, stoppedAt: string): Transition 
   const until = pause?.until ?? null;
   const text = until === null ? `stopped at ${stoppedAt}` : `stopped at ${stoppedAt}; ${pause?.limits[0] ?? ''}`;
   return line(until === null ? 'info' : 'warn', 'stopped', name, text, { at: stoppedAt, until });
+}
+
+/** A port that is there from now on, or cannot be had. Waiting for the app comes with each restart: no news. */
+function forwardLines(was: TargetReport | undefined, { name, forwards }: TargetReport): Transition[] {
+  return forwards.flatMap(({ localPort, remotePort, state, message }) => {
+    const before = was?.forwards.find((forward) => forward.localPort === localPort);
+    const isOther = before?.remotePort !== remotePort || before.state !== state;
+    if (!isOther && (state !== 'blocked' || before.message === message)) return [];
+    const port = `127.0.0.1:${String(localPort)}`;
+    const data = { localPort, remotePort, state };
+    if (state === 'blocked') return [line('warn', 'forward', name, `${port} is not forwarded: ${message}`, data)];
+    const isNew = before?.remotePort !== remotePort || before.state === 'blocked';
+    const text = isNew ? `${port} is port ${String(remotePort)} there` : `${port} ${state}: ${message}`;
+    return [line(isNew ? 'info' : 'debug', 'forward', name, text, data)];
+  });
 }
 
 /** What a pause costs: told once, and when it changes; a reload changes nothing. */

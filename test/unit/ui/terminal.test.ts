@@ -49,6 +49,14 @@ test.each([
   expect(shown(report([stopped]), wide)[0]).toBe(`◆ api  stopped   ${said}  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code`);
 });
 
+test('the ports that lead to the app, and what is wrong with one', () => {
+  const ready = { localPort: 8000, remotePort: 'http', state: 'ready', message: 'to api', connections: 3 } as const;
+  const forwards = [ready, { ...ready, localPort: 9000, state: 'blocked' } as const];
+  expect(shown(report([{ ...attached, forwards }]), wide)[0]).toBe(
+    '● api  attached  worker 43: spawned by the uvicorn reloader 17  0.14 s  cpu 1.2 %  64 MB  app on 8000, 9000 blocked  :5679  VS Code',
+  );
+});
+
 test('what does not fit goes, what matters least first', () => {
   const at = (width: number): string => shown(report([attached]), { ...wide, width })[0] ?? '';
   expect(at(80)).toBe('● api  attached  worker 43: spawned by the uvico…  0.14 s  64 MB  :5679  VS Code');

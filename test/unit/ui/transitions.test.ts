@@ -18,6 +18,17 @@ const safe = { answered: ['readiness probe GET :8000/ready'], limits: [], second
 const budget = { ...safe, limits: [LIMIT], seconds: 21 };
 const attachedFirst: TargetReport = { ...attached, reattach: { count: 0, last: null, history: [] } };
 
+const forward = {
+  localPort: 8000,
+  remotePort: 'http',
+  state: 'ready',
+  message: 'to web-1/app',
+  connections: 0,
+} as const;
+const taken = { ...forward, state: 'blocked', message: 'port 8000 is taken by process 7' } as const;
+const away = { ...forward, state: 'waiting', message: 'nothing runs yet' } as const;
+const withForward = (...forwards: TargetReport['forwards']): TargetReport => ({ ...attached, forwards });
+
 const cases: readonly (readonly [
   what: string,
   before: TargetReport | null,
@@ -50,6 +61,17 @@ const cases: readonly (readonly [
     waiting,
     ['info waiting: worker 43 ended, waiting for the next one'],
   ],
+  ['a new forward', attached, withForward(away), ['info 127.0.0.1:8000 is port http there']],
+  ['connections', withForward(forward), withForward({ ...forward, connections: 9 }), []],
+  ['an app that is away', withForward(forward), withForward(away), ['debug 127.0.0.1:8000 waiting: nothing runs yet']],
+  [
+    'a forward that cannot be had',
+    withForward(away),
+    withForward(taken),
+    ['warn 127.0.0.1:8000 is not forwarded: port 8000 is taken by process 7'],
+  ],
+  ['the same one', withForward(taken), withForward(taken), []],
+  ['it can be had', withForward(taken), withForward(forward), ['info 127.0.0.1:8000 is port http there']],
   ['an editor', { ...attached, editor: { connected: false, client: null } }, attached, ['info VS Code attached']],
   ['no editor', attached, { ...attached, editor: { connected: false, client: null } }, ['info VS Code left']],
   ['a stop', attached, { ...attached, phase: 'stopped', stoppedAt: 'app.py:3' }, ['info stopped at app.py:3']],
