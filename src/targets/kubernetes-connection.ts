@@ -35,7 +35,6 @@ export class KubernetesConnection {
   #kubeconfig: Kubeconfig | null = null;
   #loading: Promise<Kubeconfig> | null = null;
   #place: ClusterPlace | null = null;
-  #asked: { readonly answer: 'yes' | 'no'; readonly server: string } | null = null;
   /** Why the kubeconfig could not be read anew; the former one is used meanwhile. */
   #stale: DebugwandError | null = null;
   #loads = 0;
@@ -51,13 +50,6 @@ export class KubernetesConnection {
   /** Null until the kubeconfig has been read. */
   get place(): ClusterPlace | null {
     return this.#place;
-  }
-
-  /** What the user said when asked whether this cluster may be entered; holds for its present server only. */
-  answer(answer: 'yes' | 'no'): void {
-    if (this.#place === null) return;
-    this.#asked = { answer, server: this.#place.server };
-    if (this.#kubeconfig !== null) this.#pin(this.#kubeconfig);
   }
 
   /**
@@ -206,12 +198,11 @@ export class KubernetesConnection {
   }
 
   #pin({ context, namespace, server }: Kubeconfig): void {
-    const answer = this.#asked?.server === server ? this.#asked.answer : undefined;
     this.#place = {
       context,
       namespace: this.#place?.namespace ?? this.#options.namespace ?? namespace ?? 'default',
       server,
-      guard: guard(context, server, this.#options.allowContexts, answer),
+      guard: guard(context, server, this.#options.allowContexts),
     };
   }
 }

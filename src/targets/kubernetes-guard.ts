@@ -25,17 +25,12 @@ const REMOTE_CONTEXTS = /^(gke_|arn:aws[\w-]*:eks:)|(^|[^a-z])prod(uction)?([^a-
 /**
  * May this cluster be entered (exec, port-forward, ephemeral containers)? Reading is always allowed. Addresses of private
  * networks say nothing: production has them too.
- * @param asked what the user said when asked; absent: not asked
  */
-export function guard(
-  context: string,
-  server: string,
-  allowContexts: readonly string[],
-  asked?: 'yes' | 'no',
-): GuardDecision {
+export function guard(context: string, server: string, allowContexts: readonly string[]): GuardDecision {
   const pattern = allowContexts.find((allowed) => matchesGlob(allowed, context));
+  // Settings, a flag, or the answer to the question below: all come as a name.
   if (pattern !== undefined) {
-    return { allowed: true, reason: `allowContexts names it${pattern === context ? '' : ` (\`${pattern}\`)`}` };
+    return { allowed: true, reason: `you allowed it${pattern === context ? '' : ` (\`${pattern}\`)`}` };
   }
   const maker = LOCAL_CONTEXTS.find(([, name]) => name.test(context));
   if (maker !== undefined) return { allowed: true, reason: `local: a context of ${maker[0]}` };
@@ -43,8 +38,6 @@ export function guard(
   if (local && !REMOTE_CONTEXTS.test(context)) {
     return { allowed: true, reason: `local: its server is on this machine (${server})` };
   }
-  if (asked === 'yes') return { allowed: true, reason: 'allowed by you, for this session' };
-  if (asked === 'no') return { allowed: false, reason: 'refused by you' };
   return {
     allowed: false,
     reason: local

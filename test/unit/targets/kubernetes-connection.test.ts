@@ -79,10 +79,12 @@ describe('the connection to a cluster', () => {
     expect(() => closed.request('PATCH', '/api/v1/x', { body: {} }, signal)).toThrow(/may not be entered/);
     expect(() => closed.request('POST', '/api/v1/x', { body: {} }, signal)).toThrow(DebugwandError);
     expect(await refusal(closed.socketOptions(signal))).toMatchObject({ code: 'context-not-allowed' });
-    prod.answer('yes');
-    expect(await closed.socketOptions(signal)).toMatchObject({ baseUrl: server.url.replace('http', 'ws') });
-    expect(prod.place?.guard).toMatchObject({ allowed: true });
     prod.close();
+    const allowed = new KubernetesConnection({ kubeconfig: dir.at('config'), allowContexts: ['prod'] });
+    const open = await allowed.api(signal);
+    expect(await open.socketOptions(signal)).toMatchObject({ baseUrl: server.url.replace('http', 'ws') });
+    expect(await open.request('PATCH', '/api/v1/things', { body: {} }, signal)).toMatchObject({ items: [] });
+    allowed.close();
     expect(connection.place?.guard.allowed).toBe(true);
     expect(await api.request('PATCH', '/api/v1/things', { body: {} }, signal)).toMatchObject({ items: [] });
   });
