@@ -1,7 +1,7 @@
 // Owns one WebSocket to the API server: its handshake, its life (half-open wires are found), its bounds and its end.
 // The only importer of `ws`. Must not know what the channels mean.
 import type { IncomingMessage } from 'node:http';
-import WebSocket from 'ws';
+import { WebSocket, type ClientOptions } from 'ws';
 import { KubernetesFailure, type ClusterApi, type SocketOptions } from './kubernetes-api.ts';
 import { parseStatusText } from './kubernetes-channels.ts';
 
@@ -118,7 +118,7 @@ async function open(api: ClusterApi, request: SocketRequest, signal: AbortSignal
   };
 }
 
-function tlsOf({ ca, cert, key, servername, rejectUnauthorized, agent }: SocketOptions): WebSocket.ClientOptions {
+function tlsOf({ ca, cert, key, servername, rejectUnauthorized, agent }: SocketOptions): ClientOptions {
   return {
     rejectUnauthorized,
     ...(ca === undefined ? {} : { ca }),

@@ -118,7 +118,7 @@ describe.skipIf(there === undefined)('streams into pods', () => {
       stream.stderr.resume();
       const text = textOf(stream.stdout);
       wire.cut();
-      expect(await stream.exit).toEqual({ code: null, error: expect.any(Error) });
+      expect(await stream.exit).toEqual({ code: null, error: expect.any(Error) as unknown });
       expect(await text).toBe('up\n');
       stream.stdin.write('nobody reads this');
       await until(() => wire.open() === 0, 'the wire is closed');
@@ -310,7 +310,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
           return Promise.resolve(answer);
         },
       });
-      const denied = { code: 'helper-denied', fix: expect.stringContaining("ephemeralContainers: 'allow'") };
+      const denied = { code: 'helper-denied', fix: expect.stringContaining("ephemeralContainers: 'allow'") as unknown };
       const nameFor = (options: HelperOptions): Promise<string> =>
         new KubernetesHelpers().nameFor(api, place('plain'), options, never);
       await expect(nameFor({ ...ALLOW, mode: 'never' })).rejects.toMatchObject(denied);
@@ -325,7 +325,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
       const failure = new KubernetesHelpers().nameFor(api, place('ports'), wrong, never);
       await expect(failure).rejects.toMatchObject({
         code: 'helper-failed',
-        message: expect.stringContaining('/no/such/python'),
+        message: expect.stringContaining('/no/such/python') as unknown,
       });
     });
 
@@ -344,8 +344,8 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
         const failure = new KubernetesHelpers().nameFor(await apiFor(where), place('strict', where), ALLOW, never);
         await expect(failure).rejects.toMatchObject({
           code: 'helper-denied',
-          message: expect.stringContaining(`PodSecurity \`${level}:latest\``),
-          fix: expect.stringContaining('securityContext.runAsUser'),
+          message: expect.stringContaining(`PodSecurity \`${level}:latest\``) as unknown,
+          fix: expect.stringContaining('securityContext.runAsUser') as unknown,
           permanent: true,
         });
       },

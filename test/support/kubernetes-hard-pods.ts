@@ -85,8 +85,8 @@ export async function wireTo(api: ClusterApi, cluster: Cluster): Promise<Wire> {
   return {
     api: {
       place: api.place,
-      request: api.request,
-      stream: api.stream,
+      request: (...asked) => api.request(...asked),
+      stream: (...asked) => api.stream(...asked),
       socketOptions: async (signal) => ({
         ...(await api.socketOptions(signal)),
         baseUrl: `wss://127.0.0.1:${String(own)}`,

@@ -87,14 +87,22 @@ describe('who refuses a helper', () => {
   ])('%s', (_name, status, message, fix) => {
     const error = helperDenied(PLACE, new KubernetesFailure(status, '', message));
     if (fix === null) expect(error).toBeNull();
-    else expect(error).toMatchObject({ code: 'helper-denied', permanent: true, fix: expect.stringMatching(fix) });
+    else
+      expect(error).toMatchObject({
+        code: 'helper-denied',
+        permanent: true,
+        fix: expect.stringMatching(fix) as unknown,
+      });
   });
 
   it.each([
     ['ask', /ephemeralContainers: 'allow'/],
     ['never', /ephemeralContainers: 'allow'/],
   ] as const)('the user, by `%s`', (mode, fix) => {
-    expect(notAllowed(PLACE, mode)).toMatchObject({ code: 'helper-denied', fix: expect.stringMatching(fix) });
+    expect(notAllowed(PLACE, mode)).toMatchObject({
+      code: 'helper-denied',
+      fix: expect.stringMatching(fix) as unknown,
+    });
   });
 
   it.each([
