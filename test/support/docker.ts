@@ -80,7 +80,11 @@ async function startShared(): Promise<Engine> {
 }
 
 /** Starts a second engine, without a network, in a folder of the test's; `images` are imported into it. */
-export async function startPrivateDocker(folder: string, images: readonly ImageName[] = []): Promise<PrivateEngine> {
+export async function startPrivateDocker(
+  folder: string,
+  images: readonly ImageName[] = [],
+  more: readonly string[] = [],
+): Promise<PrivateEngine> {
   await installEngine();
   const socketPath = join(folder, 'docker.sock');
   const engine = engineAt(socketPath);
@@ -94,6 +98,7 @@ export async function startPrivateDocker(folder: string, images: readonly ImageN
       '--iptables=false',
       '--ip-forward=false',
       '--ip-masq=false',
+      ...more,
     ];
     daemon = await spawnDockerd(socketPath, join(folder, 'data'), join(folder, 'exec'), apart, ['unshare', '--net']);
   };
