@@ -76,7 +76,7 @@ export class KubernetesConnection {
       get place() {
         return placeOf();
       },
-      request: (method, path, options, signal) => {
+      request: async (method, path, options, signal) => {
         if (method !== 'GET' && !path.startsWith(REVIEWS)) this.#passGuard();
         return this.#send((credentials) => this.#wire(method, path, options, credentials), requestJson, signal);
       },
