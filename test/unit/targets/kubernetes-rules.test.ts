@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { WorkloadKind } from '../../../src/core/types.ts';
+import { parseYaml } from '../../../src/lib/yaml.ts';
 import {
   DOCUMENTED_RULES,
   gives,
@@ -43,6 +45,12 @@ describe('the rights that are needed', () => {
       }),
     ).filter((right) => !needed.has(right));
     expect(unneeded).toEqual([]);
+  });
+
+  it('the Role of the README is the documented one', () => {
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    const role = /^kind: Role\n[^]*?^rules:\n((?: +- \{.*\}\n)+)/m.exec(readme)?.[1] ?? '';
+    expect(parseYaml(role)).toEqual({ value: DOCUMENTED_RULES });
   });
 
   it('nothing is written but exec, port-forward and the ephemeral container', () => {
