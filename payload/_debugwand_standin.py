@@ -2,25 +2,22 @@
 is held, its bytes unread, until the app runs again and takes it (`_debugwand_handover`). Only at the ports that are
 probed: elsewhere the kernel's own queue holds the clients. Runs inside the worker. Standard library only."""
 
-import fcntl
 import os
-import re
 import select
 import socket
 import time
 
+from _debugwand_doors import Doors
 from _debugwand_handover import Handover, Relay
+from _debugwand_head import MOST_HEAD, answer, is_http, probe_of
 from _debugwand_heartbeat import SECONDS, beat, heartbeat_files
-from _debugwand_listeners import listeners
 from _debugwand_poller import HUNG_UP, Poller, hang_up
-from _debugwand_siblings import inodes_of_siblings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple
 
 MOST_HELD = 128
-_MOST_HEAD = 8192
 _HEAD_SECONDS = 1.0
 _PEEK_AGAIN = 0.05
 # Siblings come and go while we wait.
@@ -28,11 +25,6 @@ _LOOK_SECONDS = 1.0
 # A step lets the app run for a moment: not worth a hand-over.
 _SETTLE_SECONDS = 0.03
 _AT_ONCE = 64
-
-_REQUEST = re.compile(rb"(GET|HEAD) ([^ \r\n]+) HTTP/1\.[01]\r\n")
-_BY_KUBELET = re.compile(rb"\r\nuser-agent:[ \t]*kube-probe/", re.I)
-_HTTP = re.compile(rb"[A-Z]{2,20} ")
-_REASONS = {200: "OK", 503: "Service Unavailable"}
 
 
 class Held:
@@ -49,27 +41,6 @@ class Held:
         self.deadline = 0.0
 
 
-def probe_of(head: bytes) -> "Optional[Tuple[str, str]]":
-    """(method, path) when it is a whole request of the kubelet; ("", "") when it may become one; None: never."""
-    if b"\r\n\r\n" not in head:
-        whole = head if b"\r\n" in head else head + b" / HTTP/1.1\r\n"
-        begins = any(head.startswith(word) or word.startswith(head) for word in (b"GET ", b"HEAD "))
-        return ("", "") if begins and len(head) < _MOST_HEAD and len(whole) > 0 else None
-    found = _REQUEST.match(head)
-    if found is None or _BY_KUBELET.search(head[: head.index(b"\r\n\r\n")]) is None:
-        return None
-    return found.group(1).decode(), found.group(2).decode("latin-1")
-
-
-def answer(method: str, status: int) -> bytes:
-    body = b"" if method == "HEAD" else b"paused by the debugger\n"
-    head = (
-        "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: 23\r\nConnection: close\r\n"
-        "X-Debugwand: paused\r\n\r\n" % (status, _REASONS.get(status, "Status"))
-    )
-    return head.encode() + body
-
-
 class StandIn:
     """wake: descriptor that is readable when something changed; lock: see `Pauses`; stopped: whether the app is."""
 
@@ -82,11 +53,7 @@ class StandIn:
         self._answers: Dict[Tuple[int, str], int] = {}
         self._ports: List[int] = []
         self._paused = False
-        # The app's listening sockets, duplicated; with each whether the app's own way is to wait in `accept`. Guarded by the
-        # lock.
-        self._doors: List[Tuple[socket.socket, bool]] = []
-        # Those that were let go and are not closed yet.
-        self._left: List[Tuple[socket.socket, bool]] = []
+        self._doors = Doors(lock, stopped)
         self._held: List[Held] = []
         self._handover = Handover(self._poller)
         self._hearts: List[int] = []
@@ -118,11 +85,7 @@ class StandIn:
 
     def let_go(self) -> None:
         """Under the lock, by a thread of the app that runs on: from here on nothing is taken."""
-        for door, waits in self._doors:
-            if waits:
-                _wait_in_accept(door)
-        self._left += self._doors
-        self._doors = []
+        self._doors.let_go()
 
     def close(self) -> None:
         self._leave_doors()
@@ -134,8 +97,7 @@ class StandIn:
 
     def forget(self) -> None:
         """In a forked child: only its descriptors go."""
-        for door, _ in self._doors + self._left:
-            door.close()
+        self._doors.forget()
         for held in self._held:
             held.sock.close()
         self._handover.forget()
@@ -156,7 +118,7 @@ class StandIn:
     def _end(self, now: float) -> None:
         self._paused = False
         with self._lock:
-            self.let_go()
+            self._doors.let_go()
         self._leave_doors()
         self._settled_at = now + _SETTLE_SECONDS
 
@@ -166,11 +128,12 @@ class StandIn:
             self._beat_at = now + SECONDS
         if self._ports and now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            self._open_doors()
+            self._doors.open(self._ports)
+            self._leave_doors()
         for held in [one for one in self._held if one.again and now >= one.again]:
             self._peek(held)
         room = len(self._held) < MOST_HELD
-        for door, _ in self._doors:
+        for door in self._doors.all():
             self._poller.want(door.fileno(), select.POLLIN if room else 0, self._opener(door))
 
     def _due(self) -> "Optional[float]":
@@ -184,32 +147,9 @@ class StandIn:
         due += self._handover.due()
         return min(due) if due else None
 
-    def _open_doors(self) -> None:
-        """The app's sockets at the ports that are probed, unless a living sibling accepts there: it answers by itself."""
-        own = {inode: descriptor for descriptor, inode in _own_sockets()}
-        theirs = inodes_of_siblings()
-        wanted = {
-            one.inode: own[one.inode]
-            for one in listeners()
-            if one.port in self._ports and one.inode in own and one.inode not in theirs
-        }
-        with self._lock:
-            known = {os.fstat(door.fileno()).st_ino: door for door, _ in self._doors}
-            if not self._stopped() or known.keys() == wanted.keys():
-                return
-            self.let_go()
-            for descriptor in wanted.values():
-                waits = bool(os.get_blocking(descriptor))
-                door = socket.socket(fileno=fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 0))
-                # Shared with the app's own descriptor; put back before any of its threads runs on.
-                door.setblocking(False)
-                self._doors.append((door, waits))
-        self._leave_doors()
-
     def _leave_doors(self) -> bool:
-        with self._lock:
-            left, self._left = self._left, []
-        for door, _ in left:
+        left = self._doors.left()
+        for door in left:
             self._poller.forget(door.fileno())
             door.close()
         return bool(left)
@@ -221,14 +161,10 @@ class StandIn:
         for _ in range(_AT_ONCE):
             if len(self._held) >= MOST_HELD and not self._make_room():
                 return
-            with self._lock:
-                if not self._stopped() or all(door is not one for one, _ in self._doors):
-                    return
-                try:
-                    sock, peer = door.accept()
-                except OSError:
-                    return
-            sock.setblocking(False)
+            taken = self._doors.accept(door)
+            if taken is None:
+                return
+            sock, peer = taken
             relay = self._handover.of_address(peer)
             if relay is not None:
                 # Ours: the app was stopped again before it took it.
@@ -248,7 +184,7 @@ class StandIn:
         now = time.monotonic()
         held.again = 0.0
         try:
-            head = held.sock.recv(_MOST_HEAD, socket.MSG_PEEK)
+            head = held.sock.recv(MOST_HEAD, socket.MSG_PEEK)
         except BlockingIOError:
             self._watch(held, select.POLLIN)
             return
@@ -270,7 +206,7 @@ class StandIn:
         if probe is not None and status is not None:
             self._answer(held, len(head), answer(probe[0], status))
             return
-        held.http = _HTTP.match(head) is not None
+        held.http = is_http(head)
         self._watch(held, 0)
 
     def _watch(self, held: Held, events: int) -> None:
@@ -316,23 +252,3 @@ class StandIn:
             held = self._held.pop(0)
             self._poller.forget(held.sock.fileno())
             self._handover.begin(held.sock)
-
-
-def _own_sockets() -> "List[Tuple[int, int]]":
-    """(descriptor, inode)."""
-    found: List[Tuple[int, int]] = []
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            link = os.readlink("/proc/self/fd/" + name)
-        except OSError:
-            continue
-        if link.startswith("socket:["):
-            found.append((int(name), int(link[8:-1])))
-    return found
-
-
-def _wait_in_accept(door: socket.socket) -> None:
-    try:
-        os.set_blocking(door.fileno(), True)
-    except OSError:
-        pass

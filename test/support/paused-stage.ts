@@ -211,7 +211,13 @@ export class PausedStage implements AsyncDisposable {
   /** Names of the worker's threads, as the kernel has them. */
   get threads(): string[] {
     const folder = `/proc/${String(this.worker)}/task`;
-    return readdirSync(folder).map((task) => readFileSync(join(folder, task, 'comm'), 'utf8').trim());
+    return readdirSync(folder).map((task) => {
+      try {
+        return readFileSync(join(folder, task, 'comm'), 'utf8').trim();
+      } catch {
+        return ''; // it ended meanwhile
+      }
+    });
   }
 
   /** Other workers of the same supervisor. */
