@@ -331,3 +331,53 @@ describe.skipIf(cluster === undefined)('pods that do not run', () => {
     });
   });
 });
+
+describe.skipIf(cluster === undefined)('pods that share their processes', () => {
+  let space: Namespace;
+
+  beforeAll(async () => {
+    if (cluster === undefined) return;
+    space = await cluster.namespace();
+  }, 60_000);
+
+  afterAll(() => space.remove());
+
+  it.each([
+    ['with their other containers', { shareProcessNamespace: true }],
+    ['with the node', { hostPID: true }],
+  ])('%s: the processes of the container are told from the rest', async (_what, spec) => {
+    const name = 'hostPID' in spec ? 'host' : 'shared';
+    const loop = 'import time\nwhile True: time.sleep(1)';
+    const beside = { name: 'istio-proxy', image: IMAGES.python314, imagePullPolicy: 'Never', ...sleeper };
+    const app = { name: 'app', image: IMAGES.python314, imagePullPolicy: 'Never', command: ['python', '-c', loop] };
+    const manifest = pod(name, {}, { ...spec, containers: [beside, app] });
+    await cluster?.apply({ ...manifest, metadata: { name, namespace: space.name } });
+    await cluster?.kubectl('wait', '-n', space.name, `pod/${name}`, '--for=condition=Ready', '--timeout=60s');
+    const place = ['-n', space.name, '--kubeconfig', cluster?.kubeconfig ?? ''];
+    const { stdout } = await wand(['ps', `pod/${name}`, '--json', ...place], { cwd: '/' });
+    const processes = JSON.parse(stdout) as { command: string; role: string; replica: string }[];
+    expect(processes).toMatchObject([{ role: 'worker', replica: `${name}/app` }]);
+    expect(processes[0]?.command).toContain('while True');
+    // And the other one, on request.
+    const other = await wand(['ps', `pod/${name}`, '-c', 'istio-proxy', '--json', ...place], { cwd: '/' });
+    expect(JSON.parse(other.stdout)).toMatchObject([{ replica: `${name}/istio-proxy` }]);
+  });
+
+  it('one of several pods on request', async () => {
+    const image = { image: IMAGES.python314, imagePullPolicy: 'Never' };
+    const manifests = ['one', 'two'].map((name) => pod(name, { ...image, ...sleeper }, {}));
+    await cluster?.apply(
+      ...manifests.map((m, index) => ({
+        ...m,
+        metadata: { name: ['one', 'two'][index], namespace: space.name, labels: { app: 'some' } },
+      })),
+    );
+    await cluster?.kubectl('wait', '-n', space.name, 'pod', '-l', 'app=some', '--for=condition=Ready', '--timeout=60s');
+    const place = ['-n', space.name, '--kubeconfig', cluster?.kubeconfig ?? ''];
+    const { stdout } = await wand(['ps', '-l', 'app=some', '--replica', 'one', '--json', ...place], { cwd: '/' });
+    expect(JSON.parse(stdout)).toMatchObject([{ replica: 'one/app' }]);
+    const { stderr, code } = await wand(['ps', '-l', 'app=some', '--replica', 'onn', ...place], { cwd: '/' });
+    expect(stderr).toContain('has no pod `onn`: did you mean `one`?');
+    expect(code).toBe(1);
+  });
+});
