@@ -31,6 +31,7 @@ export class Attachment {
   readonly #finder: MagicFinder;
   #open = false;
   #ended = false;
+  #suspected = false;
   #stderr = '';
 
   constructor(stream: ExecStream, magic: string, hooks: AttachmentHooks) {
@@ -48,9 +49,12 @@ export class Attachment {
         this.#suspect(messageOf(error));
       });
     }
-    stream.stdout.on('end', () => {
-      this.#suspect('the connection was cut');
-    });
+    // One that is destroyed has no end.
+    for (const event of ['end', 'close']) {
+      stream.stdout.on(event, () => {
+        this.#suspect('the connection was cut');
+      });
+    }
     void stream.exit.then(({ code, error }) => {
       if (error !== undefined) this.#lost({ why: messageOf(error), code });
       else this.#lost({ why: code === null ? 'the connection was cut' : `the agent ended with status ${code}`, code });
@@ -109,7 +113,8 @@ export class Attachment {
 
   /** It broke, or ended: its status, which says more, may be about to come. */
   #suspect(why: string): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#suspected) return;
+    this.#suspected = true;
     setTimeout(() => {
       this.#lost({ why, code: null });
     }, STATUS_MS).unref();
