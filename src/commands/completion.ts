@@ -18,10 +18,11 @@ const SHELLS: Readonly<Record<string, (commands: readonly CommandShape[]) => str
 /** Their arguments, or the values of their `--target`, are names of targets. */
 const TAKE_TARGET = ['ps', 'restart'];
 /** Options whose value nothing here can complete. */
-const TAKE_WORD: ReadonlySet<string> = new Set([
-  ...['--container', '-c', '--service', '-s', '--selector', '-l', '--namespace', '-n', '--context', '--replica'],
-  ...['--allow-context', '--forward', '--lease'],
-]);
+const TAKE_WORD: ReadonlySet<string> = new Set(
+  '--container -c --service -s --selector -l --namespace -n --context --replica --allow-context --forward --lease'.split(
+    ' ',
+  ),
+);
 /** Their `-c` is kubectl's. */
 const CONTAINER_COMMANDS = ['debug', 'ps', 'pods', 'inject'];
 const SHELL_NAMES = Object.keys(SHELLS);

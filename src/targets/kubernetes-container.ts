@@ -5,14 +5,13 @@ import type { Container, Pod } from './kubernetes-pod.ts';
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
 /** What meshes, secret stores, clouds and log shippers put beside an app, by the names that they give it. */
-const SIDECARS: ReadonlySet<string> = new Set([
-  ...['istio-proxy', 'istio-init', 'istio-validation', 'linkerd-proxy', 'linkerd-init', 'linkerd-debug'],
-  ...['queue-proxy', 'envoy', 'envoy-sidecar', 'consul-dataplane', 'consul-connect-envoy-sidecar', 'kuma-sidecar'],
-  ...['daprd', 'vault-agent', 'vault-agent-init', 'secrets-store', 'cloud-sql-proxy', 'cloudsql-proxy', 'csql-proxy'],
-  ...['alloydb-auth-proxy', 'xray-daemon', 'aws-xray-daemon', 'datadog-agent', 'otel-agent', 'otc-container'],
-  ...['opentelemetry-collector', 'jaeger-agent', 'fluent-bit', 'fluentd', 'filebeat', 'promtail', 'vector'],
-  ...['config-reloader', 'kube-rbac-proxy', 'oauth-proxy', 'oauth2-proxy', 'authproxy', 'gke-gcsfuse-sidecar'],
-]);
+const SIDECARS: ReadonlySet<string> = new Set(
+  `istio-proxy istio-init istio-validation linkerd-proxy linkerd-init linkerd-debug queue-proxy envoy
+  envoy-sidecar consul-dataplane consul-connect-envoy-sidecar kuma-sidecar daprd vault-agent vault-agent-init
+  secrets-store cloud-sql-proxy cloudsql-proxy csql-proxy alloydb-auth-proxy xray-daemon aws-xray-daemon
+  datadog-agent otel-agent otc-container opentelemetry-collector jaeger-agent fluent-bit fluentd filebeat
+  promtail vector config-reloader kube-rbac-proxy oauth-proxy oauth2-proxy authproxy gke-gcsfuse-sidecar`.split(/\s+/),
+);
 
 /**
  * The container to debug: the one that is asked for, else the pod's default container, else Knative's, else the first

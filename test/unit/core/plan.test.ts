@@ -147,7 +147,7 @@ describe('replicas that are ranked', () => {
   ];
   const stopped: Observation = { type: 'stopped', where: 'app.py:12' };
   const old = make('old', 0);
-  it.each<[string, Observation[], string | null | 'stays']>([
+  it.each<[string, Observation[], string | null]>([
     ['nothing followed yet: the best one', [there(make('a', 2), make('b', 0), make('c', 1))], 'b'],
     ['equal ones: the first', [there(make('a', 1), make('b', 1))], 'a'],
     ['the best one does not run', [there(make('a', 0, { state: 'stopped' }), make('b', 5))], 'b'],
