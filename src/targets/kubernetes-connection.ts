@@ -143,7 +143,10 @@ export class KubernetesConnection {
       return await kubeconfig.credentials(signal);
     } catch (error) {
       // The library remembers what a plugin printed, whatever it was: begin anew next time.
-      if (!signal.aborted && this.#kubeconfig === kubeconfig && this.#place !== null) this.#kubeconfig = null;
+      if (!signal.aborted && this.#kubeconfig === kubeconfig) {
+        kubeconfig.retire();
+        this.#kubeconfig = null;
+      }
       throw error;
     }
   }

@@ -25,6 +25,7 @@ export class CredentialPlugin {
   readonly #facts: PluginFacts;
   readonly #limitMs: number;
   #killedBecause: string | null = null;
+  #end: ((why: string) => void) | null = null;
 
   constructor(facts: PluginFacts, limitMs = PLUGIN_MS) {
     this.#facts = facts;
@@ -49,6 +50,7 @@ export class CredentialPlugin {
       child.stdout.destroy();
       child.stderr.destroy();
     };
+    this.#end = end;
     const timer = setTimeout(() => {
       end(`did not end within ${String(this.#limitMs / 1000)} s`);
     }, this.#limitMs);
@@ -61,9 +63,15 @@ export class CredentialPlugin {
     child.stderr.on('data', count);
     child.once('close', () => {
       clearTimeout(timer);
+      if (this.#end === end) this.#end = null;
     });
     return child;
   };
+
+  /** Ends one that runs. */
+  close(): void {
+    this.#end?.('was ended');
+  }
 
   /** Why there are no credentials. */
   explain(error: unknown): DebugwandError {

@@ -62,6 +62,7 @@ export class Kubeconfig {
 
   close(): void {
     this.#proxy?.destroy();
+    this.#plugin?.close();
   }
 
   /** Credentials that are valid now; a plugin runs at most once at a time. */
@@ -69,9 +70,7 @@ export class Kubeconfig {
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = null;
     });
-    const credentials = await this.#asking;
-    signal.throwIfAborted();
-    return credentials;
+    return unlessAborted(this.#asking, signal);
   }
 
   async #ask(): Promise<Credentials> {
@@ -111,6 +110,20 @@ export class Kubeconfig {
       proxy: this.#proxy,
     };
   }
+}
+
+/** A plugin may take long: who does not want its answer any more does not wait for it. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    void work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', abort);
+    });
+  });
 }
 
 function pem<K extends 'ca' | 'cert' | 'key'>(name: K, value: unknown): Partial<Record<K, string | Buffer>> {

@@ -46,6 +46,15 @@ async function refusal(work: Promise<unknown>): Promise<unknown> {
   );
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 describe('the connection to a cluster', () => {
   it('is pinned to the first context and namespace, whatever becomes of the file', async () => {
     const { connection, server, dir, get } = await stage({ token: 'a' });
@@ -128,6 +137,24 @@ describe('the connection to a cluster', () => {
     expect(await refusal(get())).toMatchObject({ code: 'kubernetes-credentials' });
     await dir.write({ credential: '{"status":{"token":"x"}}' });
     expect(await get()).toMatchObject({ items: [] });
+  });
+
+  it('a plugin that hangs holds nobody who has left, and ends with the connection', async () => {
+    const marks = await folder();
+    leftovers.push(marks);
+    const { connection, api } = await stage({
+      exec: { command: 'sh', args: ['-c', `echo $$ > ${marks.at('pid')}; exec sleep 60`] },
+    });
+    const abort = new AbortController();
+    const asked = refusal(api.request('GET', '/api/v1/things', {}, abort.signal));
+    const other = refusal(api.request('GET', '/api/v1/things', {}, signal));
+    await until(() => readFile(marks.at('pid'), 'utf8').catch(() => ''), 'the plugin runs');
+    abort.abort(new Error('left'));
+    expect(await asked).toMatchObject({ message: 'left' });
+    connection.close();
+    expect(await other).toBeInstanceOf(Error);
+    const pid = Number(await readFile(marks.at('pid'), 'utf8'));
+    await until(() => !isRunning(pid), 'the plugin has ended');
   });
 
   it('a kubeconfig in the midst of being written changes nothing; one without its context is the reason', async () => {
