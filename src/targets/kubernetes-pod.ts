@@ -8,7 +8,6 @@ export interface Pod extends Meta {
   /** The pod's own, as of an eviction: "Evicted", "NodeLost". */
   readonly reason: string;
   readonly message: string;
-  readonly node: string;
   readonly hostPid: boolean;
   readonly sharesProcesses: boolean;
   /** Of type Ready. */
@@ -17,7 +16,6 @@ export interface Pod extends Meta {
   readonly unscheduled: { readonly reason: string; readonly message: string } | null;
   readonly containers: readonly Container[];
   readonly initContainers: readonly Container[];
-  readonly ephemeralContainers: readonly string[];
 }
 
 export interface Container {
@@ -78,7 +76,6 @@ export function parsePod(value: unknown): Pod | null {
     phase: text(status['phase']),
     reason: text(status['reason']),
     message: text(status['message']),
-    node: text(spec['nodeName']),
     hostPid: spec['hostPID'] === true,
     sharesProcesses: spec['shareProcessNamespace'] === true,
     ready: conditions.some((c) => c['type'] === 'Ready' && c['status'] === 'True'),
@@ -86,7 +83,6 @@ export function parsePod(value: unknown): Pod | null {
       scheduled === undefined ? null : { reason: text(scheduled['reason']), message: text(scheduled['message']) },
     containers: containers('containers', 'containerStatuses'),
     initContainers: containers('initContainers', 'initContainerStatuses'),
-    ephemeralContainers: list(spec['ephemeralContainers']).map((c) => text(fields(c)['name'])),
   };
 }
 

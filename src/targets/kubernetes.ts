@@ -1,6 +1,6 @@
 // Owns the kubernetes target: puts watch, exec, helper and interpreters together. The parts are kubernetes-*.ts.
 import type { Duplex } from 'node:stream';
-import type { ClusterPlace, KubernetesSource, Replica, Scope, Snapshot } from '../core/types.ts';
+import type { KubernetesSource, Replica, Scope, Snapshot } from '../core/types.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import type { ClusterApi } from './kubernetes-api.ts';
 import { KubernetesConnection } from './kubernetes-connection.ts';
@@ -42,11 +42,6 @@ export class KubernetesTarget implements Target {
       ...(namespace === undefined ? {} : { namespace }),
       allowContexts,
     });
-  }
-
-  /** Null until the kubeconfig has been read. */
-  get place(): ClusterPlace | null {
-    return this.#connection.place;
   }
 
   watch(signal: AbortSignal): AsyncIterable<Snapshot> {
