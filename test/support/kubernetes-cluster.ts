@@ -87,8 +87,7 @@ export class Cluster {
   /** Starts all of it; resolves when the node is ready. Without success nothing is left. */
   async start(images: readonly ImageName[] = []): Promise<void> {
     try {
-      await aptInstall({ containerd: 'containerd', runc: 'runc', iproute2: 'ip' });
-      const cniFolder = await pluginFolder();
+      const cniFolder = await installRuntime();
       await writeSettings(this.state, cniFolder);
       const up = async (daemons: readonly Daemon[], what: string, seen: () => Promise<boolean>): Promise<void> => {
         await until(
@@ -170,6 +169,13 @@ export class Cluster {
     await run(this.kubectlProgram, ['--kubeconfig', this.kubeconfig, 'apply', '-f', '-'], { input: list });
   }
 
+  /** The same for many and large ones: the server merges, and keeps no copy of each in an annotation. */
+  async applyAll(manifests: readonly object[]): Promise<void> {
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests });
+    const args = ['--kubeconfig', this.kubeconfig, 'apply', '--server-side', '--force-conflicts', '-f', '-'];
+    await run(this.kubectlProgram, args, { input: list });
+  }
+
   /** A fresh namespace in which pods can be made. Labels are for what admission asks, such as pod security. */
   async namespace(labels: Readonly<Record<string, string>> = {}): Promise<Namespace> {
     const name = `test-${randomUUID().slice(0, 8)}`;
@@ -212,7 +218,9 @@ export class Cluster {
   }
 }
 
-async function pluginFolder(): Promise<string> {
+/** Installs what is Debian's; gives the folder of the network plugins. */
+export async function installRuntime(): Promise<string> {
+  await aptInstall({ containerd: 'containerd', runc: 'runc', iproute2: 'ip', iptables: 'iptables' });
   const find = (): string | undefined => CNI_FOLDERS.find((folder) => existsSync(join(folder, 'bridge')));
   if (find() === undefined) await aptInstall({ 'containernetworking-plugins': '/usr/lib/cni/bridge' });
   const folder = find();

@@ -26,13 +26,14 @@ export async function programImage(
   image: string,
   program: string,
   path: string,
+  more: readonly string[] = [],
 ): Promise<void> {
   const [file, ...args] = engine;
   const format = '{{index .Config.Labels "debugwand.testbed"}}';
   const there = await attempt(file, [...args, 'image', 'inspect', '--format', format, image]);
   // The folder of a program is named after what it was built from.
   if (there?.trim() === program) return;
-  const changes = [`ENTRYPOINT ["${path}"]`, `LABEL debugwand.testbed=${program}`];
+  const changes = [...more, `ENTRYPOINT ["${path}"]`, `LABEL debugwand.testbed=${program}`];
   const tar = ['tar', '--owner=0', '--group=0', `--transform=s|.*|${path.slice(1)}|`, '-chf', '-', program];
   const load = [file, ...args, 'import', ...changes.flatMap((change) => ['--change', change]), '-', image];
   await pipe(tar, load);

@@ -1,6 +1,5 @@
 /** The bridge of a test cluster: pods hang on it, and this machine is its first address. */
 import { networkInterfaces } from 'node:os';
-import { aptInstall } from './debian.ts';
 import { Lacking, which } from './machine.ts';
 import { attempt, run } from './run.ts';
 
@@ -23,7 +22,6 @@ export async function makeBridge(bridge: string, subnet: string): Promise<void> 
   await run('ip', ['addr', 'add', `${subnet}.1/24`, 'dev', bridge]);
   await run('ip', ['link', 'set', bridge, 'up']);
   // Docker lets nothing be forwarded but what is its own, and where bridges ask iptables, that is our pods, too.
-  await aptInstall({ iptables: 'iptables' });
   await run('iptables', ['-w', '-I', ...between(bridge)]);
 }
 

@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { locked } from './cache.ts';
 import type { ImageName } from './images.ts';
-import { Cluster } from './kubernetes-cluster.ts';
+import { Cluster, installRuntime } from './kubernetes-cluster.ts';
 import { isAlive } from './kubernetes-daemon.ts';
 import { freeSubnet } from './kubernetes-network.ts';
 import { kubernetesPrograms } from './kubernetes-programs.ts';
@@ -85,6 +85,7 @@ async function startCluster(
   const ports = await Promise.all([freePort(), freePort(), freePort(), freePort(), freePort()]);
   const [api, etcd, etcdPeer, kubelet, kubeletHealth] = ports;
   const folders = { run: join(RUN, name), data: join(testbedDir, 'kubernetes', name) };
+  await installRuntime();
   const cluster = await locked('kubernetes-network', async () => {
     const subnet = await freeSubnet();
     const bridge = `wand-${subnet.split('.')[1] ?? ''}`;
