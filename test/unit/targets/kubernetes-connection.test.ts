@@ -148,7 +148,14 @@ describe('the connection to a cluster', () => {
     const abort = new AbortController();
     const asked = refusal(api.request('GET', '/api/v1/things', {}, abort.signal));
     const other = refusal(api.request('GET', '/api/v1/things', {}, signal));
-    await until(() => readFile(marks.at('pid'), 'utf8').catch(() => ''), 'the plugin runs');
+    await until(
+      () =>
+        readFile(marks.at('pid'), 'utf8').then(
+          (text) => text !== '',
+          () => false,
+        ),
+      'the plugin runs',
+    );
     abort.abort(new Error('left'));
     expect(await asked).toMatchObject({ message: 'left' });
     connection.close();
