@@ -20,6 +20,8 @@ import {
 
 const HANDSHAKE_MS = 10_000;
 const MAX_SAID = 4_096;
+const BLOCK_BYTES = 160 * 1024;
+const MAX_BLOCKS = 4;
 
 /** The quick way, or a WebSocket: between here and the server may be what knows no SPDY. As these. */
 export async function dialPod(
@@ -101,6 +103,7 @@ class Tunnel extends Duplex {
   readonly #decoder = new SpdyDecoder((event) => {
     this.#event(event);
   });
+  readonly #blocks: Buffer[] = [];
   #said = '';
 
   constructor(socket: Socket, head: Buffer, port: number, what: string) {
@@ -149,15 +152,18 @@ class Tunnel extends Duplex {
   }
 
   #send(chunks: readonly Buffer[], done: () => void): void {
-    this.#socket.cork();
-    this.#socket.write(
-      dataHead(
-        DATA_STREAM,
-        chunks.reduce((sum, { length }) => sum + length, 0),
-      ),
-    );
-    for (const chunk of chunks) this.#socket.write(chunk);
-    this.#socket.uncork();
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const head = dataHead(DATA_STREAM, length);
+    const size = head.length + length;
+    // Put together in a block that is used again: encryption takes one piece without copying it once more, and big pieces
+    // of memory that come and go cost as much as all the rest.
+    const block =
+      size <= BLOCK_BYTES ? (this.#blocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES)) : Buffer.alloc(size);
+    let at = head.copy(block);
+    for (const chunk of chunks) at += chunk.copy(block, at);
+    this.#socket.write(block.subarray(0, size), () => {
+      if (size <= BLOCK_BYTES && this.#blocks.length < MAX_BLOCKS) this.#blocks.push(block);
+    });
     if (this.#socket.writableNeedDrain) this.#socket.once('drain', done);
     else done();
   }

@@ -46,16 +46,18 @@ describe.skipIf(docker === undefined)('the forwarded port of a container', () =>
     expect(forwards).toMatchObject([{ localPort: port, remotePort: 8000, state: 'ready', message: `to ${name}` }]);
   });
 
-  it('answers every request over reloads', async () => {
-    const stop = load(port, 4, price);
-    for (const factor of [4, 3, 4]) {
+  it('answers over reloads; a worker on its way out may close what it took and did not read', async () => {
+    const [clients, factors] = [4, [4, 3, 4]];
+    const stop = load(port, clients, price);
+    for (const factor of factors) {
       const { reattach } = await rig.attached();
       await app.setFactor(factor);
       await rig.status('reattached', (target) => target.reattach.count > reattach.count, 30_000);
     }
-    const { right, ...rest } = await stop();
+    const { right, unavailable, wrong, cut } = await stop();
     expect(right).toBeGreaterThan(4);
-    expect(rest).toMatchObject({ unavailable: 0, wrong: [], cut: [] });
+    expect({ unavailable, wrong }).toEqual({ unavailable: 0, wrong: [] });
+    expect(cut.length).toBeLessThanOrEqual(clients * factors.length);
   });
 
   it('answers over a restart and a new container; only what was under way is cut', async () => {

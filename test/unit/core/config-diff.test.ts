@@ -31,6 +31,7 @@ const cases: readonly (readonly [what: string, change: Partial<TargetConfig>, fa
   ['path mappings', { pathMappings: [{ local: '/p', remote: '/app' }] }, 'updated'],
   ['notify', { notify: false }, 'updated'],
   ['holdAtStart', { holdAtStart: true }, 'updated'],
+  ['forward', { forward: [{ localPort: 8000, remotePort: 'http' }] }, 'updated'],
 ];
 test.each(cases)('%s', (_what, change, fate) => {
   const after = { ...target, ...change };
