@@ -73,7 +73,7 @@ const ASKED = {
   failureThreshold: 2,
 };
 
-describe.skipIf(cluster === undefined)('a paused pod with a liveness probe', () => {
+describe.skipIf(cluster === undefined)('a paused pod with a liveness probe', { timeout: 240_000 }, () => {
   let space: Namespace;
   let kubeconfig: string;
 
@@ -104,8 +104,14 @@ describe.skipIf(cluster === undefined)('a paused pod with a liveness probe', () 
       kubernetes: { deployment: name, namespace: space.name, kubeconfig },
       ...settings,
     });
-    await rig.attached();
-    await rig.attach();
+    try {
+      await rig.attached();
+      await rig.attach();
+    } catch (error) {
+      const said = [await app.kubectl('get', 'pods,events'), (await rig.daemon.run('logs')).stdout].join('\n');
+      await rig.stop();
+      throw new Error(`${String(error)}\n${said}`, { cause: error });
+    }
     return [app, rig];
   }
 
@@ -114,7 +120,9 @@ describe.skipIf(cluster === undefined)('a paused pod with a liveness probe', () 
     const after = rig.editor.mark();
     const answers: Promise<unknown>[] = [];
     const ask = (): void => {
-      answers.push(rig.app.price(14).catch(String));
+      // A connection that is kept would always reach the same worker.
+      const answer = fetch(`${rig.app.url}/price/14`, { headers: { Connection: 'close' } });
+      answers.push(answer.then((got) => got.json()).catch(String));
     };
     ask();
     const asking = setInterval(ask, 500);
