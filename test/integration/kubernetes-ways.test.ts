@@ -9,7 +9,7 @@ import { CHANGE_USER, startPod, type HardPod } from '../support/kubernetes-hard-
 import { ensureKubernetes } from '../support/kubernetes.ts';
 import { getOrSkip } from '../support/machine.ts';
 import { startPodApp, type PodOptions } from '../support/pod-app.ts';
-import { Rig, writeConfig } from '../support/rig.ts';
+import { ATTACHED, Rig, writeConfig } from '../support/rig.ts';
 import { WandDaemon } from '../support/wand.ts';
 
 const there = await getOrSkip(() =>
@@ -28,7 +28,7 @@ const RESTRICTED = {
 };
 
 /** PodSecurity's level of the namespace; hostPath, which brings the project into the pod, needs `privileged`. */
-type Level = 'privileged' | 'baseline';
+type Level = 'privileged' | 'baseline' | 'restricted';
 
 interface Case extends Partial<PodOptions> {
   readonly what: string;
@@ -185,7 +185,7 @@ describe.skipIf(there === undefined)('pods that make it hard', () => {
   const places = new Map<Level, { namespace: string; kubeconfig: string }>();
 
   beforeAll(async () => {
-    for (const level of ['privileged', 'baseline'] as const) {
+    for (const level of ['privileged', 'baseline', 'restricted'] as const) {
       const space = await cluster.namespace({ 'pod-security.kubernetes.io/enforce': level });
       spaces.push(space);
       const { path } = await kubeconfigFor(cluster, { namespace: space.name });
@@ -232,6 +232,24 @@ describe.skipIf(there === undefined)('pods that make it hard', () => {
       expect(await helpersIn(name)).toHaveLength(rung === 'helper-container' ? 1 : 0);
     } finally {
       await app.stop();
+    }
+  });
+
+  it.each([
+    ['baseline', {}],
+    ['restricted', { securityContext: RESTRICTED }],
+  ] as const)('a namespace with PodSecurity %s: entered by exec', async (level, pod) => {
+    const place = placeOf(level);
+    const busy = ['python3.14', '-c', 'import time\nwhile True: time.sleep(0.05)'];
+    await startPod(cluster, place.namespace, { name: 'busy', command: busy, ...pod });
+    await using project = await folder();
+    await writeConfig(project.path, { busy: { kubernetes: { pod: 'busy', ...place } } });
+    const daemon = new WandDaemon(['watch', '--plain'], { cwd: project.path });
+    try {
+      const { entry } = await daemon.target('attached', ATTACHED, { name: 'busy', timeoutMs: 60_000 });
+      expect(entry).toMatchObject({ rung: 'exec', skipped: [] });
+    } finally {
+      expect(await daemon.stop()).toBe(0);
     }
   });
 
