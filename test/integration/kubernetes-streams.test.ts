@@ -300,6 +300,20 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
       expect(next).toBe(name);
     });
 
+    it('ends with the start of the container that it was beside: the next start gets another one', async () => {
+      const mortal = `import os, signal, time\nsignal.signal(15, lambda *_: os._exit(1))\ntime.sleep(1e6)`;
+      await startPod(cluster, namespace, { name: 'mortal', command: ['python3.14', '-c', mortal] });
+      const helpers = new KubernetesHelpers();
+      const first = await helpers.nameFor(api, place('mortal'), ALLOW, never);
+      (await run('import os; os.kill(1, 15)', 'mortal')).close();
+      const next = async (): Promise<string | null> => {
+        const name = await helpers.nameFor(api, place('mortal'), ALLOW, never).catch(() => null);
+        return name === first ? null : name;
+      };
+      const second = await until(next, 'another helper', 60_000);
+      await until(async () => (await looksFrom('mortal', second)) === '0 may', 'it sees the new start', 30_000);
+    });
+
     it('is added with leave only', async () => {
       const asked: string[] = [];
       const ask = (answer: boolean): HelperOptions => ({
