@@ -27,9 +27,11 @@ export async function dialledWire(
     const port = await listening(stream, bundle, signal);
     const connection = await dial(port, signal);
     const gone = new Promise<{ readonly code: null }>((resolve) => {
-      connection.once('close', () => {
-        resolve({ code: null });
-      });
+      for (const event of ['end', 'close']) {
+        connection.once(event, () => {
+          resolve({ code: null });
+        });
+      }
     });
     return {
       stdin: connection,
