@@ -26,15 +26,14 @@ class Doors:
     def all(self) -> "List[socket.socket]":
         return [door for door, _ in self._open]
 
-    def open(self, ports: "Collection[int]") -> None:
-        """Those at the ports, unless a living sibling accepts there: it answers by itself."""
+    def open(self, ports: "Collection[int]", avoid: int) -> None:
+        """Those at the ports; where the app listens at none of them, somebody in front of it does: then all but `avoid`.
+        Not where a living sibling accepts: it answers by itself."""
         own = _own_sockets()
         theirs = inodes_of_siblings()
-        wanted = {
-            one.inode: own[one.inode]
-            for one in listeners()
-            if one.port in ports and one.inode in own and one.inode not in theirs
-        }
+        found = [one for one in listeners() if one.inode in own and one.port != avoid]
+        asked = [one for one in found if one.port in ports] or found
+        wanted = {one.inode: own[one.inode] for one in asked if one.inode not in theirs}
         with self._lock:
             known = {os.fstat(door.fileno()).st_ino for door, _ in self._open}
             if not self._stopped() or known == wanted.keys():

@@ -29,6 +29,7 @@ class Pauses:
         self._lock = threading.Lock()
         self._waiting = 0
         self._settings: Dict[str, Any] = {}
+        self._port = 0
         self._wake: Optional[List[int]] = None
         self._standin: Any = None
         self._ending = False
@@ -41,6 +42,7 @@ class Pauses:
         the stand-in wants. Returns what puts pydevd's class back."""
         with self._lock:
             self._settings = settings
+            self._port = int(py_db._server_socket_name[1])
             self._ending = False
             self._waiting = 0
             wake = self._wake
@@ -198,4 +200,4 @@ class Pauses:
                     del modules[name]
                     raise
         made = modules.get("_debugwand_standin")
-        return made.StandIn(wake, self._lock, self.stopped) if made is not None else None
+        return made.StandIn(wake, self._lock, self.stopped, self._port) if made is not None else None

@@ -42,9 +42,11 @@ class Held:
 
 
 class StandIn:
-    """wake: descriptor that is readable when something changed; lock: see `Pauses`; stopped: whether the app is."""
+    """wake: descriptor that is readable when something changed; lock: see `Pauses`; stopped: whether the app is; avoid:
+    the debugger's own port."""
 
-    def __init__(self, wake: int, lock: "Any", stopped: "Callable[[], bool]") -> None:
+    def __init__(self, wake: int, lock: "Any", stopped: "Callable[[], bool]", avoid: int) -> None:
+        self._avoid = avoid
         self._wake = wake
         self._lock = lock
         self._stopped = stopped
@@ -128,7 +130,7 @@ class StandIn:
             self._beat_at = now + SECONDS
         if self._ports and now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            self._doors.open(self._ports)
+            self._doors.open(self._ports, self._avoid)
             self._leave_doors()
         for held in [one for one in self._held if one.again and now >= one.again]:
             self._peek(held)
@@ -202,12 +204,18 @@ class StandIn:
                 self._watch(held, 0)
                 return
             probe = None
-        status = self._answers.get((held.port, probe[1])) if probe is not None else None
+        status = self._status(held.port, probe[1]) if probe is not None else None
         if probe is not None and status is not None:
             self._answer(held, len(head), answer(probe[0], status))
             return
         held.http = is_http(head)
         self._watch(held, 0)
+
+    def _status(self, port: int, path: str) -> "Optional[int]":
+        """By the path alone where somebody in front of the app was asked."""
+        if port in self._ports:
+            return self._answers.get((port, path))
+        return next((status for (_, asked), status in self._answers.items() if asked == path), None)
 
     def _watch(self, held: Held, events: int) -> None:
         def ready(mask: int) -> None:

@@ -129,6 +129,8 @@ interface Options {
   readonly attach?: object;
   /** Text of the line to stop at. */
   readonly breakAt?: string;
+  /** Where the probes are said to go; default: to the app. */
+  readonly probedPort?: number;
 }
 
 export class PausedStage implements AsyncDisposable {
@@ -185,7 +187,7 @@ export class PausedStage implements AsyncDisposable {
 
   /** Enters the worker and attaches an editor with a breakpoint. */
   async enter(): Promise<void> {
-    const { port } = this;
+    const port = this.#options.probedPort ?? this.port;
     const probes = Object.entries(this.#answers).map(([path, status]) => ({ port, path, status }));
     const whilePaused: WhilePausedParams = { probes };
     const how = { debugpy: this.#debugpy.path, holdAtStart: false, timeoutMs: 5_000, whilePaused };

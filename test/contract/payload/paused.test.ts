@@ -200,6 +200,17 @@ describe('not all is stopped', () => {
   });
 });
 
+test('probes that come through a server in front of the app are answered by their path', async () => {
+  await using stage = await PausedStage.start(UVICORN, ANSWERS, { probedPort: 1 });
+  const { client, threadId } = await stage.stop();
+  expect(await stage.probe('/healthz')).toBe('200 paused');
+  expect(await stage.probe('/readyz')).toBe('503 paused');
+  const held = stage.client(get('/held'));
+  await stage.goOn(threadId);
+  await client.answer();
+  expect(await held.answer()).toMatch(/^200 \d+ \/held 0$/);
+});
+
 describe('many, and those that leave', () => {
   test('beyond 128 held clients the rest waits in the queue; probes are answered again as soon as there is room', async () => {
     await using stage = await PausedStage.start(UVICORN, ANSWERS);
