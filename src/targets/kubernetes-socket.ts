@@ -1,39 +1,16 @@
-// Owns one WebSocket to the API server: its handshake, its life (half-open wires are found), its bounds and its end.
+// Owns one WebSocket to the API server: its handshake, its bounds, and what goes through it.
 // The only importer of `ws`. Must not know what the channels mean.
 import type { IncomingMessage } from 'node:http';
 import { WebSocket, type ClientOptions } from 'ws';
 import { KubernetesFailure, type ClusterApi, type SocketOptions } from './kubernetes-api.ts';
 import { parseStatusText } from './kubernetes-channels.ts';
+import { SocketLife, TIMES, type SocketEnd, type SocketTimes } from './kubernetes-socket-life.ts';
 
-/** Tests have less patience. */
-export interface SocketTimes {
-  /** From the first byte to the server's answer, ms. */
-  readonly handshake: number;
-  readonly ping: number;
-  /** How long after a ping anything must have come, ms. */
-  readonly pong: number;
-  /**
-   * The same when much was sent that may not have been taken yet: the server reads frames one after the other, and a
-   * program that does not read its input holds up the pings behind it.
-   */
-  readonly busyPong: number;
-}
-
-const TIMES: SocketTimes = { handshake: 10_000, ping: 20_000, pong: 10_000, busyPong: 60_000 };
-const MUCH = 32 * 1024;
 /** Servers send 32 KiB at a time. */
 const MAX_PAYLOAD = 4 * 1024 * 1024;
 /** What is sent at a time. */
 const MAX_MESSAGE = 256 * 1024;
 const MAX_ERROR_BODY = 64 * 1024;
-/** How long the other side may take to answer a close, ms. */
-const CLOSE_MS = 2_000;
-
-export interface SocketEnd {
-  /** RFC 6455, section 7.4; 1006: cut. */
-  readonly code: number;
-  readonly error?: Error;
-}
 
 export interface ApiSocket {
   /** The one that the server chose. */
@@ -87,7 +64,7 @@ async function open(api: ClusterApi, request: SocketRequest, signal: AbortSignal
     followRedirects: false,
     ...tlsOf(options),
   });
-  const life = new Life(ws, times);
+  const life = new SocketLife(ws, times);
   ws.on('message', (data: Buffer | ArrayBuffer | Buffer[]) => {
     life.seen();
     const bytes = Buffer.isBuffer(data) ? data : Buffer.concat(Array.isArray(data) ? data : [Buffer.from(data)]);
@@ -185,99 +162,4 @@ async function refusal(response: IncomingMessage, patienceMs: number): Promise<K
   const fallback = text.trim().split('\n')[0]?.slice(0, 500) ?? '';
   const message = said?.message ?? fallback;
   return new KubernetesFailure(status, said?.reason ?? '', message === '' ? `status ${String(status)}` : message);
-}
-
-/** Asks now and then whether the other side is still there, and sees to one end. */
-class Life {
-  readonly closed: Promise<SocketEnd>;
-  readonly #ws: WebSocket;
-  readonly #times: SocketTimes;
-  #error: Error | undefined;
-  #paused = false;
-  /** Bytes since the last pong. */
-  #sent = 0;
-  #ping: NodeJS.Timeout | undefined;
-  #deadline: NodeJS.Timeout | undefined;
-
-  constructor(ws: WebSocket, times: SocketTimes) {
-    this.#ws = ws;
-    this.#times = times;
-    const { promise, resolve } = Promise.withResolvers<SocketEnd>();
-    this.closed = promise;
-    ws.on('error', (error) => {
-      this.#error ??= error;
-    });
-    ws.on('pong', () => {
-      this.#sent = 0;
-      this.seen();
-    });
-    // The library answers pings itself.
-    ws.on('ping', () => {
-      this.seen();
-    });
-    ws.once('close', (code) => {
-      clearTimeout(this.#ping);
-      clearTimeout(this.#deadline);
-      resolve(this.#error === undefined ? { code } : { code, error: this.#error });
-    });
-  }
-
-  start(): void {
-    this.#ping = setTimeout(() => {
-      this.#ask();
-    }, this.#times.ping);
-  }
-
-  /** Anything came: it lives. */
-  seen(): void {
-    if (this.#deadline === undefined) return;
-    this.#listen();
-    this.start();
-  }
-
-  sent(bytes: number): void {
-    this.#sent += bytes;
-  }
-
-  pause(): void {
-    this.#paused = true;
-    this.#ws.pause();
-    // Who does not listen hears no answer.
-    this.seen();
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.#ws.resume();
-  }
-
-  close(): void {
-    this.resume();
-    this.#ws.close(1000);
-    this.#expect(CLOSE_MS);
-  }
-
-  #ask(): void {
-    if (this.#ws.readyState !== WebSocket.OPEN) return;
-    if (this.#paused) {
-      this.start();
-      return;
-    }
-    this.#ws.ping();
-    this.#expect(this.#sent < MUCH ? this.#times.pong : this.#times.busyPong);
-  }
-
-  #expect(withinMs: number): void {
-    this.#listen();
-    clearTimeout(this.#ping);
-    this.#deadline = setTimeout(() => {
-      this.#error ??= new Error('the API server does not answer any more');
-      this.#ws.terminate();
-    }, withinMs);
-  }
-
-  #listen(): void {
-    clearTimeout(this.#deadline);
-    this.#deadline = undefined;
-  }
 }

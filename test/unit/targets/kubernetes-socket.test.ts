@@ -4,7 +4,8 @@ import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { KubernetesFailure, type ClusterApi } from '../../../src/targets/kubernetes-api.ts';
-import { openSocket, type ApiSocket, type SocketTimes } from '../../../src/targets/kubernetes-socket.ts';
+import type { SocketTimes } from '../../../src/targets/kubernetes-socket-life.ts';
+import { openSocket, type ApiSocket } from '../../../src/targets/kubernetes-socket.ts';
 import { until } from '../../support/until.ts';
 
 const never = new AbortController().signal;
