@@ -94,19 +94,20 @@ function decide(config: TargetConfig, state: TargetState, means: Means, now: num
     case 'none':
       return outcome('entering', `entering ${replica.name}`, { actions: [{ type: 'start-agent', replica }] });
     case 'starting':
-      return agent.error === null || agent.attempts < 2
+      return agent.error === null || isNoNews(agent.attempts, agent.error)
         ? outcome('entering', `entering ${replica.name}`)
         : blocked(agent.error);
     case 'failed': {
       const rest = { wakeAt: agent.retryAt };
       if (now >= agent.retryAt) {
         const retry: Partial<Plan> = { actions: [{ type: 'start-agent', replica }] };
-        return agent.attempts < 2
+        return isNoNews(agent.attempts, agent.error)
           ? outcome('entering', `entering ${replica.name}`, retry)
           : blocked(agent.error, retry);
       }
-      // A container that is going down looks like a lost agent first: one failure is no news.
-      return agent.attempts < 2 ? outcome('waiting', agent.error.message, rest) : blocked(agent.error, rest);
+      return isNoNews(agent.attempts, agent.error)
+        ? outcome('waiting', agent.error.message, rest)
+        : blocked(agent.error, rest);
     }
     case 'ready':
       return decideWorker(config, state, means, agent.hello.uid, now);
@@ -130,6 +131,11 @@ function chooseReplica(replicas: readonly Replica[], followed: Replica | null, i
   if (kept?.rank === undefined || best.rank === undefined) return best;
   if (isStopped && kept.ending !== true) return kept;
   return best.rank < kept.rank ? best : kept;
+}
+
+/** A container that is going down looks like a lost agent first; and one that is gone is news of the platform's watch. */
+function isNoNews(attempts: number, error: DebugwandError): boolean {
+  return attempts < 2 || error.code === 'replica-gone';
 }
 
 function decideWorker(config: TargetConfig, state: TargetState, means: Means, agentUid: number, now: number): Plan {

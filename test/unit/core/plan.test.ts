@@ -209,6 +209,14 @@ describe('an agent that is lost', () => {
     expect((second.wakeAt ?? 0) - NOW).toBeGreaterThan(wakeAt - NOW);
   });
 
+  it('is no error however often, when its container is gone: the watch will tell', () => {
+    const gone = new DebugwandError({ code: 'replica-gone', message: 'does not run any more', fix: 'nothing to do' });
+    const lost: readonly Observation[] = [{ type: 'agent-starting' }, { type: 'agent-lost', error: gone }];
+    const state = after([...FOLLOWED, ...lost, ...lost, ...lost]);
+    expect(decide(state)).toMatchObject({ phase: 'waiting', message: 'does not run any more', error: null });
+    expect(decide(after([{ type: 'agent-starting' }], state))).toMatchObject({ phase: 'entering', error: null });
+  });
+
   it('is started again at once when it had worked for long', () => {
     const state = after([...WATCHED]);
     const lost = observe(state, { type: 'agent-lost', error }, CONFIG, NOW + 60_000);
