@@ -7,7 +7,7 @@ import { APP_PORT, SERVE, type Pod } from './pod-app.ts';
 import { projectFolder, sampleApp, type SampleApp } from './sample-app.ts';
 import { until } from './until.ts';
 
-const READY_MS = 60_000;
+const READY_MS = 90_000;
 
 export interface KnativeOptions {
   readonly namespace: string;
@@ -31,8 +31,12 @@ export interface KnativeApp extends SampleApp {
   revision: () => Promise<string>;
   /** Changes the template; resolves when the revision that follows is ready and has the route. */
   newRevision: () => Promise<string>;
-  /** Resolves when no pod is left. */
+  /** Resolves when no pod is left that would answer: the next request waits for one. */
   scaledToZero: () => Promise<void>;
+}
+
+interface EndpointSlice {
+  readonly endpoints: readonly { readonly conditions: { readonly ready?: boolean } }[] | null;
 }
 
 interface KnativeService {
@@ -62,15 +66,23 @@ export async function startKnativeApp(knative: Knative, options: KnativeOptions)
   };
   const revision = (): Promise<string> => until(ready, `the Knative service ${name} is ready`, READY_MS);
   const kubectl = (...args: readonly string[]): Promise<string> => cluster.kubectl('-n', namespace, ...args);
-  const allPods = async (): Promise<Pod[]> => {
+  const pods = async (): Promise<Pod[]> => {
     const selector = encodeURIComponent(`serving.knative.dev/service=${name}`);
     const { items } = await cluster.get<{ items: Pod[] }>(
       `/api/v1/namespaces/${namespace}/pods?labelSelector=${selector}`,
     );
-    return items;
+    return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   };
-  const pods = async (): Promise<Pod[]> =>
-    (await allPods()).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  /** Whether the activator knows a pod that it could ask. One that drains, for half a minute, is none. */
+  const isServed = async (): Promise<boolean> => {
+    const selector = encodeURIComponent(
+      `serving.knative.dev/service=${name},networking.internal.knative.dev/serviceType=Private`,
+    );
+    const { items } = await cluster.get<{ items: EndpointSlice[] }>(
+      `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=${selector}`,
+    );
+    return items.some(({ endpoints }) => endpoints?.some(({ conditions }) => conditions.ready === true));
+  };
   await cluster.apply(manifest(options, folder));
   const why = (): Promise<string> => kubectl('get', 'ksvc,revision,king,pods,events', '-o', 'wide').catch(String);
   await revision().catch(async (error: unknown) => {
@@ -105,8 +117,8 @@ export async function startKnativeApp(knative: Knative, options: KnativeOptions)
       );
     },
     scaledToZero: async () => {
-      // One on its way out would still answer.
-      await until(async () => (await allPods()).length === 0, `${name} is scaled to zero`, READY_MS);
+      const idle = async (): Promise<boolean> => (await pods()).length === 0 && !(await isServed());
+      await until(idle, `${name} is scaled to zero`, READY_MS);
     },
   };
 }

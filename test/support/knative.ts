@@ -48,7 +48,7 @@ export async function installKnative(cluster: Cluster): Promise<Knative> {
   const programs = await knativePrograms();
   const version = basename(programs);
   return locked(`knative-${cluster.state.name}`, async () => {
-    if ((await installedVersion(cluster)) !== version) {
+    if (!(await isInstalled(cluster, version))) {
       const { command } = await ensureDocker();
       for (const program of KNATIVE_PROGRAMS) {
         const image = imageOf(program, version);
@@ -70,11 +70,21 @@ function imageOf(program: string, version: string): string {
   return `docker.io/debugwand-test/knative-${program}:${version}`;
 }
 
-async function installedVersion(cluster: Cluster): Promise<string | undefined> {
+/** What was installed, and the addresses that its parts were told. */
+interface Installed {
+  readonly version: string;
+  readonly gateway: string;
+  readonly autoscaler: string;
+}
+
+/** Whether it is there in that version, and nobody was told the address of a pod that has been replaced. */
+async function isInstalled(cluster: Cluster, version: string): Promise<boolean> {
   const note = await cluster
-    .get<{ data: { version: string } }>(`/api/v1/namespaces/${NAMESPACE}/configmaps/installed`)
+    .get<{ data: Installed }>(`/api/v1/namespaces/${NAMESPACE}/configmaps/installed`)
     .catch(() => undefined);
-  return note?.data.version;
+  if (note?.data.version !== version) return false;
+  const { gateway, autoscaler } = note.data;
+  return gateway === (await addressOf(cluster, 'gateway')) && autoscaler === (await addressOf(cluster, 'autoscaler'));
 }
 
 async function install(cluster: Cluster, programs: string, version: string): Promise<void> {
@@ -97,6 +107,8 @@ async function install(cluster: Cluster, programs: string, version: string): Pro
     }
   };
   await cluster.applyAll(gateway(cluster, version));
+  // Until then one of an earlier version may be there.
+  await cluster.kubectl('rollout', 'status', 'deployment/gateway', '-n', NAMESPACE, '--timeout=120s');
   const names = await addressOf(cluster, 'gateway');
   await deploy(['webhook', 'autoscaler'], (spec) => {
     spec['dnsPolicy'] = 'None';
@@ -106,9 +118,9 @@ async function install(cluster: Cluster, programs: string, version: string): Pro
   await deploy(['controller', 'activator'], (spec) => {
     spec['hostAliases'] = [{ ip, hostnames: [`autoscaler.${NAMESPACE}.svc.cluster.local`] }];
   });
-  await cluster.kubectl('rollout', 'status', 'deployment/gateway', '-n', NAMESPACE, '--timeout=120s');
   const metadata = { name: 'installed', namespace: NAMESPACE };
-  await cluster.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { version } });
+  const data: Installed = { version, gateway: names, autoscaler: ip };
+  await cluster.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data });
 }
 
 async function manifests(folder: string, patterns: readonly string[]): Promise<Manifest[]> {
@@ -142,6 +154,8 @@ function configured(manifest: Manifest, version: string): Manifest {
       'kubernetes.podspec-dnspolicy': 'enabled',
       'kubernetes.podspec-securitycontext': 'enabled',
     },
+    // One that is replaced begins when the lease of the other has ended: a minute by default.
+    'config-leader-election': { 'lease-duration': '20s', 'renew-deadline': '15s', 'retry-period': '2s' },
     // The least that it takes.
     'config-autoscaler': { 'stable-window': '6s', 'scale-to-zero-grace-period': '2s' },
   };
