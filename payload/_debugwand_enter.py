@@ -2,16 +2,14 @@
 Runs in a thread of the agent. Must not know what happens in the worker afterwards.
 Standard library only, Python 3.8 or later."""
 
-import json
 import os
-import select
 import socket
-import struct
 import threading
 import time
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, cast
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set
 
 import _debugwand_procfs as procfs
+from _debugwand_bell import Bell
 from _debugwand_delivery import Delivery, ways
 from _debugwand_memory import EntryError, Fact, changed, credentials, gone
 from _debugwand_remote_exec import Runtime
@@ -57,11 +55,9 @@ class Visitor:
         self._source = source
         self._avoid = avoid_ports
         self._stopping = stopping
-        self._token = os.urandom(16).hex()
-        self._address = "debugwand-%s" % os.urandom(16).hex()
         self._started = time.monotonic()
         self._armed_after = 0.0
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._bell = Bell(request.pid)
         self._runtime: Optional[Runtime] = None
         self._ways: Iterator[Delivery] = iter(())
         self._delivery: Optional[Delivery] = None
@@ -71,14 +67,12 @@ class Visitor:
         """Raises EntryError."""
         visit: Optional[Visit] = None
         try:
-            self._listener.bind(b"\0" + self._address.encode())
-            self._listener.listen(8)
-            self._listener.setblocking(False)
+            self._bell.hang()
             self._ways = ways(self._request.pid, self._script())
             visit = self._knock()
             return visit
         finally:
-            self._listener.close()
+            self._bell.close()
             self._disarm()
             if self._delivery is not None:
                 # A thread may have taken the request and not opened the file yet.
@@ -91,8 +85,8 @@ class Visitor:
         status = credentials(request.pid)
         settings = {
             "pid": status.pids[-1] if status is not None else request.pid,
-            "address": self._address,
-            "token": self._token,
+            "address": self._bell.address,
+            "token": self._bell.token,
             "hold": request.hold,
             "young": request.young,
             "otherAt": self._started + PATIENCE_OTHER,
@@ -274,32 +268,11 @@ class Visitor:
         self._delivery = following
 
     def _answer(self, seconds: float) -> Optional[Visit]:
-        """The doorbell's line, from the process it was sent to; None when nobody rang."""
-        poller = select.poll()
-        poller.register(self._listener, select.POLLIN)
-        if not poller.poll(max(1, int(seconds * 1000))):
+        """None when nobody rang."""
+        rung = self._bell.answer(seconds)
+        if rung is None:
             return None
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
-            return None
-        sock.settimeout(1.0)
-        try:
-            peer = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
-            raw = b""
-            while not raw.endswith(b"\n") and len(raw) < 4096:
-                chunk = sock.recv(4096)
-                if not chunk:
-                    break
-                raw += chunk
-            line: object = json.loads(raw)
-            said = cast(Dict[str, object], line) if isinstance(line, dict) else {}
-            if said.get("token") == self._token and peer in (0, self._request.pid):
-                return Visit(sock, said, self._armed_after, time.monotonic() - self._started)
-        except (OSError, ValueError):
-            pass
-        sock.close()
-        return None
+        return Visit(rung[0], rung[1], self._armed_after, time.monotonic() - self._started)
 
     def _asleep(self) -> bool:
         """Whether no thread of the process runs or is about to."""

@@ -6,11 +6,12 @@ The script sees a namespace of its own: `__name__` is "__main__", `__file__` its
 the app's, shared with all its threads, and stays as it is). The app's own `__main__` is one import away."""
 
 import builtins
-import json
 import linecache
 import sys
 import threading
 import traceback
+
+from _debugwand_words import Words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,26 +21,10 @@ if TYPE_CHECKING:
 _CHUNK = 8192
 
 
-class _Wire:
-    """Writes lines to the agent; silent once it is gone."""
-
-    def __init__(self, sock: "Any") -> None:
-        self._sock = sock
-        self._lock = threading.Lock()
-
-    def send(self, line: "Dict[str, object]") -> None:
-        raw = json.dumps(line).encode("utf-8", "replace") + b"\n"
-        with self._lock:
-            try:
-                self._sock.sendall(raw)
-            except OSError:
-                pass
-
-
 class _Split:
     """Stands in for sys.stdout or sys.stderr: what one thread writes goes to the agent, all else to the real one."""
 
-    def __init__(self, real: "Any", name: str, wire: _Wire, thread: int) -> None:
+    def __init__(self, real: "Any", name: str, wire: Words, thread: int) -> None:
         self.__dict__.update(_real=real, _name=name, _wire=wire, _thread=thread, _held="")
 
     def write(self, text: str) -> int:
@@ -51,7 +36,7 @@ class _Split:
         end = held.rfind("\n") + 1 if len(held) < _CHUNK else len(held)
         self.__dict__["_held"] = held[end:]
         if end:
-            self._wire.send({"event": "output", "stream": self._name, "text": held[:end]})
+            self._wire.send(event="output", stream=self._name, text=held[:end])
         return len(text)
 
     def writelines(self, lines: "Iterable[str]") -> None:
@@ -65,7 +50,7 @@ class _Split:
         held = self._held
         self.__dict__["_held"] = ""
         if held:
-            self._wire.send({"event": "output", "stream": self._name, "text": held})
+            self._wire.send(event="output", stream=self._name, text=held)
 
     def __getattr__(self, name: str) -> "Any":
         return getattr(self._real, name)
@@ -81,7 +66,7 @@ def main(sock: "Any", options: "Dict[str, Any]") -> None:
     # A debugger in this process must neither stop this thread nor stop the script with all others.
     thread.pydev_do_not_trace = True
     thread.is_pydev_daemon_thread = True
-    wire = _Wire(sock)
+    wire = Words(sock)
     ident = threading.get_ident()
     real = (sys.stdout, sys.stderr)
     split = (_Split(real[0], "stdout", wire, ident), _Split(real[1], "stderr", wire, ident))
@@ -120,7 +105,7 @@ def main(sock: "Any", options: "Dict[str, Any]") -> None:
         streams.stdout = real[0] if streams.stdout is split[0] else streams.stdout
         streams.stderr = real[1] if streams.stderr is split[1] else streams.stderr
         linecache.cache.pop(filename, None)
-        wire.send({"event": "done", "exit": code, "exception": exception})
+        wire.send(event="done", exit=code, exception=exception)
 
 
 def _stop_when_left(sock: "Any", ident: int, done: threading.Event) -> None:

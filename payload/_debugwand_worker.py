@@ -11,6 +11,7 @@ import traceback
 from _debugwand_connections import go_dark
 from _debugwand_debugger import Debugger
 from _debugwand_load import RefusedError
+from _debugwand_words import Words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,20 +21,8 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 3.0
 
 
-class _Wire:
-    """JSON lines over the socket; silent once the agent is gone."""
-
-    def __init__(self, sock: "Any") -> None:
-        self._sock = sock
-        self._lock = threading.Lock()
-
-    def send(self, **line: object) -> None:
-        raw = json.dumps(line).encode("utf-8", "replace") + b"\n"
-        with self._lock:
-            try:
-                self._sock.sendall(raw)
-            except OSError:
-                pass
+class _Wire(Words):
+    """Both ways."""
 
     def commands(self) -> "Iterator[object]":
         """The word of each line, until the agent hangs up. Bounded: a line has 64 KiB at most."""
