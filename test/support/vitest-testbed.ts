@@ -4,6 +4,7 @@
  */
 import { ensureDocker } from './docker.ts';
 import { IMAGES, type ImageName } from './images.ts';
+import { knativePrograms } from './knative-programs.ts';
 import { prepareKubernetes } from './kubernetes.ts';
 import { getOrSkip } from './machine.ts';
 import { ALL_PACKAGES } from './packages.ts';
@@ -17,5 +18,8 @@ export async function setup(): Promise<void> {
   });
   await getOrSkip(() => ensureDocker(Object.keys(IMAGES) as ImageName[]));
   // Only built: what needs a cluster starts it, and the next finds it up.
-  await getOrSkip(prepareKubernetes);
+  await getOrSkip(async () => {
+    await prepareKubernetes();
+    await knativePrograms();
+  });
 }
