@@ -14,7 +14,7 @@ export class Cuttable {
   readonly #opener: Opener;
   readonly #wires = new Set<Wire>();
   /** What the next opening fails with. */
-  refuse: unknown = null;
+  refuse: Error | null = null;
   /** Openings so far, also those that failed. */
   opened = 0;
   /** The next wire is cut after so many bytes, both ways counted. */

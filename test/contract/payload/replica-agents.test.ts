@@ -53,7 +53,8 @@ test('agents of all rungs are kept over a cut, and told of as one', async () => 
   expect(lost).toEqual([]);
   expect(said.filter((text) => text === 'the connection into fake is back')).toHaveLength(2);
   // By the rung that each came in by.
-  expect(target.execs.map(({ helper: beside }) => beside).toSorted()).toEqual([false, false, true, true]);
+  expect(target.execs.filter(({ helper: beside }) => beside).length).toBe(2);
+  expect(target.execs.length).toBe(4);
   expect(await pool.forRung('helper-container', null)).toBe(helper);
   const before = events.length;
   await pool.refresh();

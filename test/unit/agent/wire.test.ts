@@ -49,7 +49,7 @@ class Far {
   }
 
   /** What was said about the wire that has this key. */
-  link<K extends string>(key: K): Record<string, unknown> | undefined {
+  link(key: string): Record<string, unknown> | undefined {
     const found = this.frames.find(
       (frame): frame is Extract<Frame, { kind: 'link' }> =>
         frame.kind === 'link' && typeof frame.value === 'object' && frame.value !== null && key in frame.value,
