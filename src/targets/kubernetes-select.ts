@@ -200,7 +200,9 @@ function waitingText(
   pods: readonly Pod[],
   candidates: readonly Candidate[],
 ): string {
-  const best = candidates[0];
+  // One that is on its way out, and runs no more, says nothing of what comes; Knative's linger for minutes.
+  const coming = candidates.find(({ pod, rank }) => !(pod.isDeleting && rank === RANK.notRunning));
+  const best = coming ?? (named === null ? candidates[0] : undefined);
   // Pods of jobs that ended stay to be looked at.
   const isOver = best !== undefined && /^(Succeeded|Failed)$/.test(best.pod.phase);
   const isJob = named?.kind === 'cronjob' || (named?.kind === 'job' && named.state !== 'active');
@@ -208,7 +210,7 @@ function waitingText(
     return `pod \`${best.pod.name}\`: ${podTrouble(best.pod, best.container)}`;
   }
   const [first] = pods;
-  if (first !== undefined && best === undefined && source.container !== undefined) {
+  if (first !== undefined && candidates.length === 0 && source.container !== undefined) {
     return missingContainerText(first, source.container);
   }
   if (all.length > 0 && pods.length === 0) {

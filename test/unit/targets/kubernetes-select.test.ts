@@ -560,6 +560,35 @@ describe('why nothing runs', () => {
       },
     ],
     ['no pods with `app=web`', { workload: { kind: 'selector', name: 'app=web' } }],
+    [
+      'Knative service `web` is scaled to zero: the next request starts it',
+      {
+        workload: { kind: 'knative', name: 'web' },
+        named: knative({ latestReadyRevisionName: 'web-1', conditions: [{ type: 'Ready', status: 'True' }] }),
+        pods: [pod('a', { ...revised('web-1'), deleting: true, ready: false, state: terminated(0, 'Completed') })],
+      },
+    ],
+    [
+      'deployment `web` is scaled to 0',
+      {
+        named: deployment(1, { replicas: 0 }),
+        pods: [pod('a', { deleting: true, ready: false, state: terminated(0) })],
+      },
+    ],
+    [
+      'pod `b`: ContainerCreating',
+      {
+        named: deployment(1),
+        pods: [pod('a', { deleting: true, ready: false, state: terminated(0) }), pod('b', creating)],
+      },
+    ],
+    [
+      'pod `a`: is being deleted',
+      {
+        workload: { kind: 'pod', name: 'a' },
+        pods: [pod('a', { labels: {}, deleting: true, ready: false, state: terminated(0) })],
+      },
+    ],
     ['pod `web` does not exist', { workload: { kind: 'pod', name: 'web' } }],
     [
       'deployment `web` has no pod `web-b`: did you mean `web-a`?',
