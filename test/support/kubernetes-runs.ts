@@ -2,7 +2,7 @@
  * When the shared cluster goes: with the last test run that used it, unless it was there before them all or somebody asked
  * for it by `npm run cluster`.
  */
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { locked } from './cache.ts';
@@ -36,6 +36,8 @@ export async function clusterForRun(): Promise<() => Promise<void>> {
         await stopSharedCluster();
       }
       await removeAbandonedClusters();
+      // Only when nobody has anything there.
+      for (const folder of [RUNS, RUN]) await rmdir(folder).catch(() => undefined);
     });
 }
 
