@@ -87,9 +87,9 @@ export class DockerHelpers {
       const helper = await known;
       if (!helper.cut) return helper.id;
       // Another call may have got here first.
-      if (this.#helpers.get(key) === known)
-        this.#follow(key, this.#keepAgain(engine, details, interpreters, helper, signal));
-      return (await (this.#helpers.get(key) ?? known)).id;
+      const now = this.#helpers.get(key);
+      if (now !== undefined && now !== known) return (await now).id;
+      return (await this.#follow(key, this.#keepAgain(engine, details, interpreters, helper, signal))).id;
     }
     return (await this.#follow(key, this.#start(engine, details, interpreters, signal))).id;
   }
