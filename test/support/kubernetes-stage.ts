@@ -26,14 +26,24 @@ export async function podStage(cluster: Cluster): Promise<Stage> {
   await chmod(gate, 0o755);
   const open = (): Promise<void> => writeFile(join(gate, 'open'), '');
   const start = (): Promise<void> => cluster.apply(manifest(namespace, gate));
+  const status = async (): Promise<NonNullable<Pod['status']['containerStatuses']>[number] | undefined> => {
+    const pod = await cluster.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${NAME}`);
+    return pod.status.containerStatuses?.[0];
+  };
   await open();
   await start();
   const deeds: Partial<Record<Deed, () => Promise<unknown>>> = {
     kill: async () => {
       await rm(join(gate, 'open'));
-      const pod = await cluster.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${NAME}`);
-      const id = pod.status.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? '';
+      const before = await status();
+      const id = before?.containerID?.replace('containerd://', '') ?? '';
       await run('ctr', [...ctr(cluster.state), 'tasks', 'kill', '--signal', 'SIGKILL', id]);
+      // The kubelet starts it once more at once: until that one has met the gate, it runs for a moment.
+      const down = async (): Promise<boolean> => {
+        const now = await status();
+        return now !== undefined && now.restartCount > (before?.restartCount ?? 0) && now.state?.running === undefined;
+      };
+      await until(down, 'the killed container stays down', 30_000);
     },
     startAgain: open,
     remove: () => cluster.kubectl('delete', 'pod', NAME, '-n', namespace),
@@ -52,10 +62,7 @@ export async function podStage(cluster: Cluster): Promise<Stage> {
     }),
     { log: { info: () => undefined }, projectRoot: '/', inheritStdio: false },
   );
-  const running = async (): Promise<boolean> => {
-    const pod = await cluster.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${NAME}`);
-    return pod.status.containerStatuses?.[0]?.ready === true;
-  };
+  const running = async (): Promise<boolean> => (await status())?.ready === true;
   await until(running, 'the pod of the contract runs', 60_000);
   return {
     target,

@@ -52,6 +52,7 @@ export interface Pod {
       readonly containerID?: string;
       readonly restartCount: number;
       readonly ready: boolean;
+      readonly state?: { readonly running?: object };
     }[];
   };
 }
