@@ -44,6 +44,13 @@ export function wantedOf(flags: ClusterFlags, positional: string | undefined, cw
   const isCluster = [namespace, context, kubeconfig].some((flag) => flag !== undefined);
   const workload = given[0] ?? null;
   if (workload === null && !isCluster) return null;
+  // Left out it would be another workload, or any: a script would run in the wrong pod.
+  if (positional !== undefined && named === null) {
+    throw usage(
+      `\`${positional}\` beside Kubernetes' options does not say what it is`,
+      `a service: \`svc/${positional}\`; another workload: \`deploy/${positional}\`; a target of the config: without those options`,
+    );
+  }
   return {
     kind: 'kubernetes',
     workload,

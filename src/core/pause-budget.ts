@@ -61,6 +61,18 @@ export function whilePausedParams(probes: Replica['probes'], settings: WhilePaus
   return { probes: [...answers.values()], ...(ports.length > 0 && { ports: [...new Set(ports)] }) };
 }
 
+/** Where a probe that keeps the container alive asks the same, its answer is everybody's. */
+function isToldNo(probe: Probe, all: readonly Probe[], settings: WhilePaused): boolean {
+  if (probe.kind !== 'readiness' || probe.by !== 'http' || settings.readiness !== 'fail') return false;
+  return !all.some(
+    (other) =>
+      other.kind !== 'readiness' &&
+      other.by === 'http' &&
+      other.port === probe.port &&
+      askedPath(other) === askedPath(probe),
+  );
+}
+
 /** As the kubelet asks for it. */
 function askedPath({ path }: Probe): string {
   const asked = path ?? '/';
@@ -76,7 +88,7 @@ export function pauseBudget(facts: PauseFacts): BudgetReport | null {
   for (const probe of probes) {
     const name = nameOf(probe);
     if (probe.by === 'tcp' || (probe.by === 'http' && inside && settings.probes === 'answer')) {
-      const fails = probe.kind === 'readiness' && probe.by === 'http' && settings.readiness === 'fail';
+      const fails = isToldNo(probe, probes, settings);
       if (fails) notes.push(`${name} is told 503: the pod leaves its service`);
       else answered.push(name);
       continue;

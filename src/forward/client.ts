@@ -57,7 +57,7 @@ export class Client {
 
   /** Resolves when it is gone. Never rejects. */
   async run(): Promise<void> {
-    while (!this.#abort.signal.aborted) {
+    for (let cuts = 0; !this.#abort.signal.aborted; cuts += 1) {
       const app = await this.#dial();
       if (this.#abort.signal.aborted) {
         app?.destroy();
@@ -73,6 +73,8 @@ export class Client {
         if (!lost.ended) this.#socket.resetAndDestroy();
         return;
       }
+      // An app that takes connections and drops them must not be knocked at without a pause.
+      await this.#route.sleep(nextAttempt(cuts, 0) ?? 0, this.#abort.signal);
     }
   }
 

@@ -200,12 +200,12 @@ export class KubernetesConnection {
     return this.#loading;
   }
 
-  #pin({ context, namespace, server }: Kubeconfig): void {
+  #pin({ context, namespace, server, proxied }: Kubeconfig): void {
     this.#place = {
       context,
       namespace: this.#place?.namespace ?? this.#options.namespace ?? namespace ?? 'default',
       server,
-      guard: guard(context, server, this.#options.allowContexts),
+      guard: guard(context, server, this.#options.allowContexts, proxied),
     };
   }
 }

@@ -174,6 +174,8 @@ class PodProgram {
   attach(socket: ApiSocket): void {
     this.#socket = socket;
     if (this.#full.size > 0) socket.pause();
+    // It may have said all, and how it ended, with the handshake.
+    if (this.#over) socket.close();
     void socket.closed.then(({ code, error }) => {
       if (this.#closed) this.#end({ status: null });
       else if (this.status !== null) this.#end({ status: this.status });

@@ -25,8 +25,14 @@ const REMOTE_CONTEXTS = /^(gke_|arn:aws[\w-]*:eks:)|(^|[^a-z])prod(uction)?([^a-
 /**
  * May this cluster be entered (exec, port-forward, ephemeral containers)? Reading is always allowed. Addresses of private
  * networks say nothing: production has them too.
+ * @param proxied it is reached through a proxy: 127.0.0.1 is then the proxy's machine (`ssh -D`)
  */
-export function guard(context: string, server: string, allowContexts: readonly string[]): GuardDecision {
+export function guard(
+  context: string,
+  server: string,
+  allowContexts: readonly string[],
+  proxied = false,
+): GuardDecision {
   const pattern = allowContexts.find((allowed) => matchesGlob(allowed, context));
   // Settings, a flag, or the answer to the question below: all come as a name.
   if (pattern !== undefined) {
@@ -34,7 +40,7 @@ export function guard(context: string, server: string, allowContexts: readonly s
   }
   const maker = LOCAL_CONTEXTS.find(([, name]) => name.test(context));
   if (maker !== undefined) return { allowed: true, reason: `local: a context of ${maker[0]}` };
-  const local = isLocalServer(server);
+  const local = !proxied && isLocalServer(server);
   if (local && !REMOTE_CONTEXTS.test(context)) {
     return { allowed: true, reason: `local: its server is on this machine (${server})` };
   }
@@ -42,7 +48,7 @@ export function guard(context: string, server: string, allowContexts: readonly s
     allowed: false,
     reason: local
       ? `its server is on this machine (${server}), but by its name it is remote, and allowContexts does not name it`
-      : `it does not look local (${server}), and allowContexts does not name it`,
+      : `it does not look local (${server}${proxied ? ' behind a proxy' : ''}), and allowContexts does not name it`,
   };
 }
 

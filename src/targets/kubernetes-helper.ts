@@ -113,7 +113,9 @@ async function settled(api: ClusterApi, place: HelperPlace, name: string, signal
   for (let pause = 100; ; pause = Math.min(500, pause * 1.4)) {
     const pod = await readPod(api, place, signal);
     const state = helpersOf(pod, place.container).find((helper) => helper.name === name)?.state;
-    if (state !== undefined && (state.is !== 'starting' || Date.now() > until)) return state;
+    if (state !== undefined && state.is !== 'starting') return state;
+    // Undefined for ever where the pod was made anew under its name, as a StatefulSet's is.
+    if (Date.now() > until) return state ?? { is: 'starting', reason: '', message: '' };
     await sleep(pause, undefined, { signal });
   }
 }

@@ -19,9 +19,10 @@ export class Kubeconfig {
   /** Of the context; null: it names none. */
   readonly namespace: string | null;
   readonly server: string;
+  /** It is reached through a proxy. */
+  readonly proxied: boolean;
   readonly #config: KubeConfig;
   readonly #plugin: CredentialPlugin | null;
-  readonly #proxied: boolean;
   readonly #files: readonly string[];
   readonly #stamps: string;
   #asking: Promise<Credentials> | null = null;
@@ -42,7 +43,7 @@ export class Kubeconfig {
     this.context = context.name;
     this.namespace = context.namespace ?? null;
     this.server = cluster.server;
-    this.#proxied = cluster.proxyUrl !== undefined;
+    this.proxied = cluster.proxyUrl !== undefined;
     this.#files = files;
     this.#stamps = stamps;
     this.#plugin = pluginOf(config, user, cluster, folder);
@@ -87,8 +88,7 @@ export class Kubeconfig {
       });
     }
     // The library's agents for proxies open a connection, and a tunnel, for each request unless they are told.
-    if (this.#proxied && options.agent instanceof Agent)
-      this.#proxy = Object.assign(options.agent, { keepAlive: true });
+    if (this.proxied && options.agent instanceof Agent) this.#proxy = Object.assign(options.agent, { keepAlive: true });
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(options.headers ?? {})) {
       // A token read from a file may end with a newline.

@@ -23,6 +23,8 @@ print(json.dumps([pid for pid, parent in parents.items() if parent not in parent
 `;
 
 const OUTPUT_LIMIT = 1_000_000;
+/** The watch waits for the answer: a container that is frozen, or whose node is cut off, must not hold it up. Ms. */
+const ANSWER_MS = 10_000;
 
 /**
  * The scope of a container whose pod has shareProcessNamespace or hostPID; `interpreters` are tried in order.
@@ -34,9 +36,11 @@ export async function sharedScope(
   interpreters: readonly string[],
   signal: AbortSignal,
 ): Promise<Scope> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
   for (const interpreter of interpreters) {
+    if (limit.aborted) break;
     try {
-      const { code, text } = await outputOf(api, { ...place, argv: [interpreter, '-I', '-S', '-c', SCRIPT] }, signal);
+      const { code, text } = await outputOf(api, { ...place, argv: [interpreter, '-I', '-S', '-c', SCRIPT] }, limit);
       const roots: unknown = code === 0 ? JSON.parse(text) : null;
       if (Array.isArray(roots) && roots.length > 0) {
         return { kind: 'descendants', roots: roots.filter((pid) => typeof pid === 'number') };

@@ -44,10 +44,14 @@ export async function watchWorkload(
   try {
     while (!signal.aborted) {
       await pause(SETTLE_MS, signal);
-      const snapshot = await watch.look(signal);
+      let patienceMs: number = FOREVER_MS;
+      const snapshot = await watch.look(signal).catch((error: unknown) => {
+        patienceMs = RETRY_MS;
+        return watch.failed(error);
+      });
       if (signal.aborted) break;
       if (snapshot !== null) push(snapshot);
-      await watch.wake.sleep(FOREVER_MS, signal);
+      await watch.wake.sleep(patienceMs, signal);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -134,6 +138,11 @@ class Watch {
       return this.#snapshot([], isEmpty ? selection.waitingFor : missing.message, null);
     }
     return this.#snapshot(this.#replicas, selection.waitingFor, selection.error ?? error);
+  }
+
+  /** What is asked beside the collections failed: a kubeconfig may go, or be in the midst of being written. */
+  failed(error: unknown): Snapshot {
+    return this.#snapshot(this.#replicas, null, explainKubernetes(error, { place: this.#options.connection.place }));
   }
 
   async close(): Promise<void> {

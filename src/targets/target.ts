@@ -1,4 +1,4 @@
-// Owns the interface that local, docker and (later) kubernetes implement. Types only.
+// Owns the interface that local, docker and kubernetes implement. Types only.
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { DebugwandError } from '../lib/errors.ts';
 import type { Replica, Snapshot, TargetKind } from '../core/types.ts';

@@ -57,6 +57,8 @@ describe('what flags ask for', () => {
     [{}, 'zzzzzz/web', 'It is KIND/NAME'],
     [{ service: 'a' }, 'deploy/web', 'name one'],
     [{ service: 'a', selector: 'b=c' }, undefined, 'name one'],
+    [{ namespace: 'shop' }, 'web', 'svc/web'],
+    [{ service: 'a' }, 'web', 'without those options'],
   ] as const)('%j %s is refused: %s', (flags, positional, fix) => {
     try {
       wantedOf(flags, positional, '/p');

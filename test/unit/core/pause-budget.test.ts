@@ -121,6 +121,15 @@ describe('the budget', () => {
       },
     ],
     [
+      'readiness that asks what liveness asks',
+      { probes: [probe('liveness', 'http'), probe('readiness', 'http')], settings: FAIL },
+      {
+        answered: ['liveness probe GET :8000/healthz', 'readiness probe GET :8000/healthz'],
+        limits: [],
+        seconds: null,
+      },
+    ],
+    [
       "Knative's limits",
       { timeLimits: [{ what: "the revision's timeoutSeconds ends the request", seconds: 300 }] },
       { answered: [], limits: ["the revision's timeoutSeconds ends the request after 300 s"], seconds: 300 },

@@ -56,6 +56,12 @@ describe('which clusters may be entered', () => {
     expect(allowed).toBe(false);
   });
 
+  it('behind a proxy, 127.0.0.1 is another machine', () => {
+    expect(guard('default', 'https://127.0.0.1:6443', [], true)).toMatchObject({ allowed: false });
+    expect(guard('kind-dev', 'https://127.0.0.1:6443', [], true)).toMatchObject({ allowed: true });
+    expect(guard('default', 'https://127.0.0.1:6443', ['default'], true)).toMatchObject({ allowed: true });
+  });
+
   it.each([
     ['staging', ['staging'], true],
     ['staging', ['other', 'staging'], true],
