@@ -139,6 +139,8 @@ export class KubernetesConnection {
   async #credentials(signal: AbortSignal): Promise<Credentials> {
     let kubeconfig = await this.#current();
     if (await kubeconfig.changed()) kubeconfig = await this.#reload();
+    // It is as it was read: a moment without it is no news any more.
+    else this.#stale = null;
     try {
       return await kubeconfig.credentials(signal);
     } catch (error) {

@@ -19,14 +19,20 @@ export interface WatchOptions {
   readonly source: KubernetesSource;
   /** Told of all pods of the workload before each snapshot. */
   readonly onPods: (pods: readonly Pod[]) => void;
-  /** The scope of a running container whose pod shares its processes; may run a program in it. */
-  readonly scopeOf: (pod: Pod, replica: Replica, signal: AbortSignal) => Promise<Scope>;
+  /**
+   * The scope of a running container whose pod shares its processes; may run a program in it. Null: it cannot be told, and
+   * must not be guessed.
+   */
+  readonly scopeOf: (pod: Pod, replica: Replica, signal: AbortSignal) => Promise<Scope | null>;
 }
 
 /** Changes come in bursts: of a rollout's pods, of several collections. */
 const SETTLE_MS = 15;
 /** Between tries to read a kubeconfig that is missing or bad, and to pass a guard. */
 const RETRY_MS = 3_000;
+/** The same for asking a container which processes are its own. */
+const SCOPE_RETRY_MS = 10_000;
+const NO_SCOPE = 'its processes cannot be told from those of the node: no Python in it answered';
 /** Nothing is polled: only a wake-up ends it. */
 const FOREVER_MS = 2_147_000_000;
 
@@ -44,14 +50,15 @@ export async function watchWorkload(
   try {
     while (!signal.aborted) {
       await pause(SETTLE_MS, signal);
-      let patienceMs: number = FOREVER_MS;
+      let retryMs: number | null = null;
       const snapshot = await watch.look(signal).catch((error: unknown) => {
-        patienceMs = RETRY_MS;
+        retryMs = RETRY_MS;
         return watch.failed(error);
       });
       if (signal.aborted) break;
       if (snapshot !== null) push(snapshot);
-      await watch.wake.sleep(patienceMs, signal);
+      if (snapshot?.replicas.some(({ note }) => note === NO_SCOPE) === true) retryMs ??= SCOPE_RETRY_MS;
+      await watch.wake.sleep(retryMs ?? FOREVER_MS, signal);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -137,7 +144,10 @@ class Watch {
       const isEmpty = workload.kind === 'selector' && missing.code === 'workload-not-found';
       return this.#snapshot([], isEmpty ? selection.waitingFor : missing.message, null);
     }
-    return this.#snapshot(this.#replicas, selection.waitingFor, selection.error ?? error);
+    const unclear = this.#replicas.find(({ note }) => note === NO_SCOPE);
+    const runs = this.#replicas.some(({ state }) => state === 'running');
+    const waitingFor = selection.waitingFor ?? (unclear === undefined || runs ? null : `${unclear.name}: ${NO_SCOPE}`);
+    return this.#snapshot(this.#replicas, waitingFor, selection.error ?? error);
   }
 
   /** What is asked beside the collections failed: a kubeconfig may go, or be in the midst of being written. */
@@ -228,7 +238,8 @@ class Watch {
       replicas.map(async (replica) => {
         const pod = pods.find(({ uid }) => replica.id.startsWith(`${uid}/`));
         if (pod === undefined || replica.state !== 'running' || !(pod.sharesProcesses || pod.hostPid)) return replica;
-        return { ...replica, scope: await this.#options.scopeOf(pod, replica, signal) };
+        const scope = await this.#options.scopeOf(pod, replica, signal);
+        return scope === null ? { ...replica, state: 'stopped', note: NO_SCOPE } : { ...replica, scope };
       }),
     );
   }

@@ -21,6 +21,9 @@ interface Place {
   readonly container: string;
 }
 
+/** More than a workload has pods: each that is forgotten costs a program run in it. */
+const MOST_SCOPES = 2_000;
+
 export class KubernetesTarget implements Target {
   readonly kind = 'kubernetes';
   readonly #source: KubernetesSource;
@@ -109,16 +112,18 @@ export class KubernetesTarget implements Target {
     return kubernetesInterpreters(facts, this.#proven.get(replica.image ?? '') ?? null);
   }
 
-  readonly #scopeOf = async (pod: Pod, replica: Replica, signal: AbortSignal): Promise<Scope> => {
+  readonly #scopeOf = async (pod: Pod, replica: Replica, signal: AbortSignal): Promise<Scope | null> => {
     const key = `${replica.id}@${replica.startedAt}`;
     const known = this.#scopes.get(key);
     if (known !== undefined) return known;
     const api = await this.#connection.api(signal);
     const place = { namespace: api.place.namespace, ...partsOf(replica) };
     const scope = await sharedScope(api, place, this.#candidates(replica), signal);
-    if (this.#scopes.size > 64) this.#scopes.clear();
-    // A container that could not be asked may be asked with the next change of its pod.
-    if (scope.kind === 'descendants' || !pod.sharesProcesses) this.#scopes.set(key, scope);
+    // What could not be asked is asked again. Meanwhile all of a pod is better than nothing; all of a node is not: there
+    // are workers of others in it.
+    if (scope.kind !== 'descendants') return pod.hostPid ? null : scope;
+    if (this.#scopes.size > MOST_SCOPES) this.#scopes.clear();
+    this.#scopes.set(key, scope);
     return scope;
   };
 
