@@ -174,7 +174,12 @@ describe('wand watch', () => {
     ['a config that is not there', null, ['watch', '--config', 'none.json'], /none\.json/],
     ['an unknown option', null, ['watch', '--colour'], /unknown option/],
     ['nothing to debug', null, ['debug'], /--container NAME/],
-    ['a Kubernetes service', null, ['debug', '-s', 'shop', '-n', 'default'], /coming with Kubernetes/],
+    [
+      'a cluster that nobody told of',
+      null,
+      ['debug', '-s', 'shop', '--kubeconfig', 'none.yaml'],
+      /no kubeconfig.*none\.yaml/,
+    ],
   ];
 
   it.each(REFUSED)('refuses %s with 2, and says why', async (_what, text, args, message) => {
