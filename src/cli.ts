@@ -118,6 +118,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .option('-t, --target <name>', 'only this target (may be given again)', collect, [])
     .option(...configOption)
     .option('-p, --port <port>', 'the port on 127.0.0.1 that the editor attaches to', port)
+    .option('--allow-context <name>', 'debug in this context although it does not look local', collect, [])
     .option('-d, --detach', 'run in the background')
     .option('--plain', 'plain lines instead of the live status line')
     .option('--json', 'one JSON object per line')

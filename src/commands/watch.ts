@@ -5,6 +5,8 @@ import { loadConfig } from '../config/load.ts';
 import { watchConfig } from '../config/watch.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { uiMode } from '../ui/style.ts';
+import { allowedContexts, allowing } from './allowed-contexts.ts';
+import { terminalAsker } from './ask.ts';
 import { runDaemon, type SessionOptions } from './daemon-session.ts';
 import { detach, isDetached } from './detach.ts';
 import { configOf, DEFAULT_PORT, noSuchTarget, sourceOf, type TargetFlags } from './target-option.ts';
@@ -19,6 +21,7 @@ export interface WatchOptions {
   readonly detach?: boolean;
   readonly plain?: boolean;
   readonly json?: boolean;
+  readonly allowContext?: readonly string[];
   /** The arguments of this process, for starting it again detached. */
   readonly argv: readonly string[];
   readonly leave: SessionOptions['leave'];
@@ -32,10 +35,13 @@ export async function watchCommand(command: readonly string[], options: WatchOpt
     return runDaemon({ ...session(config, options, detached), command: true, ui: detached ? 'none' : 'plain' });
   }
   const loaded = await loadConfig({ cwd: process.cwd(), file: options.config }, signal);
-  const selected = session(select(loaded, options), options, detached);
+  const asker = detached || options.json === true ? null : terminalAsker();
+  const contexts = await allowedContexts(select(loaded, options), options.allowContext ?? [], asker, signal);
+  const shape = (project: ProjectConfig): ProjectConfig => allowing(select(project, options), contexts);
+  const selected = session(shape(loaded), options, detached);
   const { file } = loaded;
   if (file === null) return runDaemon(selected);
-  return runDaemon({ ...selected, watchConfig: watcher(file, loaded, (fresh) => select(fresh, options)) });
+  return runDaemon({ ...selected, watchConfig: watcher(file, loaded, shape) });
 }
 
 /** A run whose config does not change, shown as the flags and the terminal want it. */

@@ -2,7 +2,7 @@
 import type { DebugwandError } from '../lib/errors.ts';
 import type { TargetConfig } from '../core/types.ts';
 import type { FoundContainer } from './docker-list.ts';
-import type { ClusterPlaceToEnter, Survey } from './kubernetes-survey.ts';
+import type { Admission, ClusterPlaceToEnter, Survey } from './kubernetes-survey.ts';
 import type { Target } from './target.ts';
 
 export interface TargetContext {
@@ -46,6 +46,12 @@ export async function listContainers(
 ): Promise<readonly FoundContainer[]> {
   const { listRunning } = await import('./docker-list.ts');
   return listRunning(host, signal);
+}
+
+/** Whether its context may be entered, by the kubeconfig alone. @throws DebugwandError `kubeconfig-missing`, … */
+export async function clusterAdmission(source: ClusterPlaceToEnter, signal: AbortSignal): Promise<Admission> {
+  const { admission } = await import('./kubernetes-survey.ts');
+  return admission(source, signal);
 }
 
 /**

@@ -14,6 +14,14 @@ export type ClusterPlaceToEnter = Omit<KubernetesSource, 'workload'> & {
   readonly workload: KubernetesSource['workload'] | null;
 };
 
+export interface Admission {
+  readonly context: string;
+  /** Why it may not be entered; null: it may. */
+  readonly refused: DebugwandError | null;
+  /** What to ask a user then. */
+  readonly question: string;
+}
+
 export interface Survey {
   readonly place: ClusterPlace;
   /** Why it may not be entered, and then nothing else was looked at; null: it may. */
@@ -37,18 +45,10 @@ const OFFERED = ['service', 'deployment', 'statefulset', 'daemonset'] as const;
 
 /** @throws DebugwandError `kubeconfig-missing`, `context-not-found`, `kubernetes-unreachable`, … */
 export async function survey(source: ClusterPlaceToEnter, signal: AbortSignal): Promise<Survey> {
-  const { context, kubeconfig, namespace, allowContexts, workload } = source;
-  const connection = new KubernetesConnection({
-    ...(context === undefined ? {} : { context }),
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    ...(namespace === undefined ? {} : { namespace }),
-    allowContexts,
-  });
-  try {
-    const api = await connection.api(signal);
+  const { workload } = source;
+  return connected(source, signal, async (api) => {
     const { place } = api;
-    const refused = place.guard.allowed ? null : notAllowed(place);
-    const question = guardQuestion(place);
+    const { refused, question } = admissionOf(place);
     // Not even asked whether it is there: it may be behind a VPN that is down.
     if (refused !== null) return { place, refused, question, missing: null, offers: [] };
     const isThere = workload !== null && (await workloadExists(api, workload, signal));
@@ -60,6 +60,36 @@ export async function survey(source: ClusterPlaceToEnter, signal: AbortSignal): 
       missing,
       offers: isThere || missing?.code === 'namespace-not-found' ? [] : await offersIn(api, signal),
     };
+  });
+}
+
+/** Whether the context may be entered; nothing is asked of the cluster. @throws as `survey` does */
+export async function admission(source: ClusterPlaceToEnter, signal: AbortSignal): Promise<Admission> {
+  return connected(source, signal, ({ place }) => Promise.resolve(admissionOf(place)));
+}
+
+function admissionOf(place: ClusterPlace): Admission {
+  return {
+    context: place.context,
+    refused: place.guard.allowed ? null : notAllowed(place),
+    question: guardQuestion(place),
+  };
+}
+
+async function connected<T>(
+  source: ClusterPlaceToEnter,
+  signal: AbortSignal,
+  work: (api: ClusterApi) => Promise<T>,
+): Promise<T> {
+  const { context, kubeconfig, namespace, allowContexts } = source;
+  const connection = new KubernetesConnection({
+    ...(context === undefined ? {} : { context }),
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(namespace === undefined ? {} : { namespace }),
+    allowContexts,
+  });
+  try {
+    return await work(await connection.api(signal));
   } catch (error) {
     signal.throwIfAborted();
     throw explainKubernetes(error, { place: connection.place });
