@@ -1,6 +1,6 @@
 // Owns how far we are inside the followed worker, and what a failure there does: counts and back-off. Pure; decides
 // nothing about what comes next: ladder.ts.
-import type { DebugwandError } from '../lib/errors.ts';
+import { DebugwandError } from '../lib/errors.ts';
 import type { AgentError, AgentErrorCode, EnterResult } from '../agent/protocol.ts';
 import type { ReattachReason, ReattachReport } from './status.ts';
 import type { ProcessInfo, Rung } from './types.ts';
@@ -58,6 +58,8 @@ export interface Reattaches {
 
 const MAX_FAILURES = 10;
 const MAX_HISTORY = 50;
+/** A connection lost so often, each time soon after it was made, is not tried again. */
+const MOST_LOST = 4;
 
 /** A fault of the rung (not of the worker): the next rung may do better. */
 const RUNG_FAULTS: ReadonlySet<AgentErrorCode> = new Set(['denied', 'no-space']);
@@ -91,6 +93,15 @@ export function lostEntry(worker: WorkerState, why: string, now: number, random:
   const entry = worker.entry;
   if (entry.state !== 'entered') return worker;
   const attempts = now - entry.at > RETRY.healthyMs ? 1 : worker.lost + 1;
+  if (attempts >= MOST_LOST) {
+    const error = takenAway(worker, why);
+    return {
+      ...worker,
+      up: false,
+      lost: attempts,
+      entry: { ...entry, state: 'failed', error, attempts, retryAt: null },
+    };
+  }
   return {
     ...worker,
     up: false,
@@ -104,6 +115,17 @@ export function lostEntry(worker: WorkerState, why: string, now: number, random:
       retryAt: now + (attempts === 1 ? 50 : delayMs(RETRY, attempts, random)),
     },
   };
+}
+
+/** Two daemons would take one worker from each other for ever: who loses it so often lets the other have it. */
+function takenAway({ process }: WorkerState, why: string): EntryFailure {
+  const named = new DebugwandError({
+    code: 'debugger-taken',
+    message: `something takes the debugger out of worker ${String(process.pid)} again and again, most likely another wand (${why})`,
+    fix: 'one wand at a time debugs a worker: stop the other one, then `wand restart TARGET` here; a new worker is entered by itself',
+    permanent: true,
+  });
+  return { code: 'failed', message: named.message, named };
 }
 
 export function failedEntry(

@@ -506,6 +506,26 @@ describe('a lost connection to debugpy', () => {
     expect(lose(often, NOW + 60_000).worker?.lost).toBe(1);
   });
 
+  it('again and again is somebody else’s doing: it is left to them until a restart or a new worker', () => {
+    const round: Observation[] = [
+      { type: 'session-lost', generation: 1, why: 'taken' },
+      { type: 'entering', generation: 1, rung: 'exec' },
+      { type: 'entered', generation: 1, rung: 'exec', result: ENTERED },
+    ];
+    const lost = after([
+      ...ATTACHED,
+      ...round,
+      ...round,
+      ...round,
+      { type: 'session-lost', generation: 1, why: 'taken' },
+    ]);
+    const left = after([{ type: 'session-down' }], lost);
+    const decision = decide(left, NOW + 3_600_000);
+    expect(kinds(decision)).toEqual([]);
+    expect(decision).toMatchObject({ phase: 'blocked', wakeAt: null, error: { code: 'debugger-taken' } });
+    expect(kinds(decide(after([{ type: 'reenter' }], left)))).toContain('enter');
+  });
+
   it('ends the session, then enters the same worker again, ever more slowly', () => {
     const lost = after([...ATTACHED, { type: 'session-lost', generation: 1, why: 'reset' }]);
     const decision = decide(lost);
