@@ -131,7 +131,7 @@ const PARTS: Record<string, Part> = {
         goal('rollout: of port-forward, listen() and attach, p50', rollout.p50 / baseline.p50, 0.5, '×'),
         goal("reload in a pod, of Docker's, p50", inPod.p50 / inDocker.p50, 1.2, '×'),
         goal('stackTrace, all of it, p50', summary(far.stackTrace).p50, 5, 'ms'),
-        goal('wand debug to "attach your editor", p50', debug.p50, 1_500, 'ms'),
+        goal('wand debug to attached, p50', debug.p50, 1_500, 'ms'),
         goal('requests to the API server, idle', idle.requestsPerMinute, 2, 'per minute'),
         goal('daemon with 200 pods in the namespace', idle.daemonRssMb, 150, 'MB'),
       ],
