@@ -112,8 +112,8 @@ os.register_at_fork(after_in_child=_inside.in_child)
 def main(sock: "Any", op: str, options: "Dict[str, Any]") -> None:
     """Returns when the agent released the worker, was replaced by a newer one, or has been gone for too long.
 
-    options: debugpy (directory that holds the package), holdAtStart, whilePaused (see `_debugwand_paused`), and from the doorbell letGo (lets the main
-    thread go on; harmless when it is not held)."""
+    options: debugpy (directory that holds the package), holdAtStart, whilePaused (see `_debugwand_paused`), and from the
+    doorbell letGo (lets the main thread go on; harmless when it is not held)."""
     go_dark()
     let_go: Callable[[], None] = options.get("letGo") or (lambda: None)
     wire = _Wire(sock)

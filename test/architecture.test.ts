@@ -28,7 +28,7 @@ const PURE = [
   /^agent\/(protocol|framing|guards|link|bridge)\.ts$/,
   /^config\/(forward|schema|shape|problems|input)\.ts$/,
   /^forward\/(http|patience|remote-port|wire)\.ts$/,
-  /^targets\/(ago|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
+  /^targets\/(ago|python-names|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
   /^targets\/kubernetes-(container|fields|pod|revision|select|wire|words)\.ts$/,
   /^targets\/kubernetes-(api|errors|guard|lines|rules)\.ts$/,
   /^targets\/kubernetes-(channels|helper-facts|interpreters|port-errors|spdy)\.ts$/,

@@ -6,6 +6,7 @@ import type { KubernetesSource } from '../core/types.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 import { surveyCluster } from '../targets/index.ts';
+import type { UnnamedSource } from '../targets/kubernetes-survey.ts';
 import { choice, confirmed, type Asker } from './ask.ts';
 
 /** Flags of `debug`, `ps` and `inject`. */
@@ -22,10 +23,8 @@ export interface ClusterFlags {
   readonly ephemeralContainers?: KubernetesSource['ephemeralContainers'];
 }
 
-export type Wanted = Omit<KubernetesSource, 'workload'> & { readonly workload: KubernetesSource['workload'] | null };
-
 /** What the flags and a positional `kind/name` ask for; null: nothing of Kubernetes. @throws DebugwandError `usage` */
-export function wantedOf(flags: ClusterFlags, positional: string | undefined, cwd: string): Wanted | null {
+export function wantedOf(flags: ClusterFlags, positional: string | undefined, cwd: string): UnnamedSource | null {
   const { service, selector, namespace, context, kubeconfig, container, allowContext } = flags;
   const named = positional === undefined ? null : parseWorkload(positional);
   if (named !== null && 'unknownKind' in named) {
@@ -77,7 +76,7 @@ function serviceNamed(name: string): KubernetesSource['workload'] {
  * @throws DebugwandError `workload-not-found`, `namespace-not-found`, `context-not-allowed`, `kubeconfig-missing`, …
  */
 export async function completed(
-  wanted: Wanted,
+  wanted: UnnamedSource,
   asker: Asker | null,
   say: (line: string) => void,
   signal: AbortSignal,

@@ -23,13 +23,7 @@ export async function* kubernetesChecks(
   source: KubernetesSource,
   signal: AbortSignal,
 ): AsyncGenerator<Check, boolean, void> {
-  const { context, kubeconfig, namespace, allowContexts } = source;
-  const connection = new KubernetesConnection({
-    ...(context === undefined ? {} : { context }),
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    ...(namespace === undefined ? {} : { namespace }),
-    allowContexts,
-  });
+  const connection = new KubernetesConnection(source);
   let doing = `context of ${name}`;
   try {
     const api = await connection.api(signal);

@@ -1,5 +1,5 @@
 // Owns `wand ps`: the Python processes of a target, from the running daemon or by a look of our own.
-import { look, lookAll } from '../daemon/one-shot.ts';
+import { lookAll } from '../daemon/one-shot.ts';
 import { processReport } from '../core/process-report.ts';
 import type { ProcessReport, TargetReport } from '../core/status.ts';
 import { DebugwandError } from '../lib/errors.ts';
@@ -66,10 +66,6 @@ function others({ replicas }: TargetReport): string[] {
 async function bySelf(name: string | undefined, options: PsOptions): Promise<Listing> {
   const abort = new AbortController();
   const { config, root } = await targetOf(name, options);
-  if ('command' in config.source) {
-    // Says that only a daemon runs it.
-    await look(config, stderrLog(), root, abort.signal);
-  }
   const listed = await lookAll(config, stderrLog(), root, abort.signal);
   const now = Date.now();
   const several = listed.length > 1;

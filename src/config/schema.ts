@@ -49,9 +49,10 @@ function resolveTarget(name: string, target: RawTarget, config: RawConfig, port:
     source,
     pathMappings: (target.pathMappings ?? []).map((mapping) => resolveMapping(mapping, root)),
     process: isOverride ? choiceOf(target.process ?? config.process ?? 'auto') : 'auto',
-    holdAtStart: target.holdAtStart ?? config.holdAtStart ?? false,
-    terminateOnDisconnect: target.terminateOnDisconnect ?? config.terminateOnDisconnect ?? false,
-    notify: target.notify ?? config.notify ?? true,
+    holdAtStart: target.holdAtStart ?? config.holdAtStart ?? TARGET_DEFAULTS.holdAtStart,
+    terminateOnDisconnect:
+      target.terminateOnDisconnect ?? config.terminateOnDisconnect ?? TARGET_DEFAULTS.terminateOnDisconnect,
+    notify: target.notify ?? config.notify ?? TARGET_DEFAULTS.notify,
     leaseSeconds: target.lease ?? config.lease ?? TARGET_DEFAULTS.leaseSeconds,
     whilePaused: {
       probes: target.whilePaused?.probes ?? config.whilePaused?.probes ?? TARGET_DEFAULTS.whilePaused.probes,

@@ -99,7 +99,7 @@ export function lostEntry(worker: WorkerState, why: string, now: number, random:
       ...worker,
       up: false,
       lost: attempts,
-      entry: { ...entry, state: 'failed', error, attempts, retryAt: null },
+      entry: { state: 'failed', rung: entry.rung, error, attempts, retryAt: null },
     };
   }
   return {

@@ -11,7 +11,12 @@ export function errorReport(error: DebugwandError): ErrorReport {
   return { code: error.code, message: error.message, fix: error.fix };
 }
 
-export function targetReport(config: TargetConfig, state: TargetState, plan: Plan): TargetReport {
+export function targetReport(
+  config: TargetConfig,
+  state: TargetState,
+  plan: Plan,
+  forwards: TargetReport['forwards'],
+): TargetReport {
   const replicaName = state.replica?.name ?? '';
   const budget = budgetOf(config, state);
   const processes = (state.classification?.processes ?? []).map((p) =>
@@ -42,7 +47,7 @@ export function targetReport(config: TargetConfig, state: TargetState, plan: Pla
       note: replica.note ?? '',
     })),
     cluster: state.snapshot?.cluster ?? null,
-    forwards: [],
+    forwards,
     pause: state.editor.stoppedAt === null ? null : pauseReport(budget, state.pause.since),
     pauseBudget: budget,
   };

@@ -2,7 +2,7 @@
 // left. Connections that are open then go on as long as their replica does.
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { DebugwandError, messageOf } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import { pause } from '../lib/time.ts';
 import { relayCommand, type AgentCommand } from '../agent/bundle.ts';
 import { delayMs } from '../core/backoff.ts';
@@ -11,6 +11,7 @@ import { Refused, RelayClient } from '../forward/relay.ts';
 import { dialledWire } from '../forward/relay-wire.ts';
 import type { ExecStream, Target } from '../targets/target.ts';
 import { Wake } from '../targets/wake.ts';
+import { startOnFirst } from './interpreter.ts';
 
 const RESTART = { firstMs: 250, maxMs: 10_000, healthyMs: 5_000 };
 
@@ -99,23 +100,10 @@ export class ForwardRelay {
 
   async #start(): Promise<RelayClient> {
     if (this.#interpreter !== null) return this.#startWith(this.#interpreter);
-    const candidates = await this.#target.interpreters(this.replica, this.#abort.signal);
-    for (const interpreter of candidates) {
-      try {
-        const relay = await this.#startWith(interpreter);
-        this.#interpreter = interpreter;
-        return relay;
-      } catch (error) {
-        const { code } = this.#target.explain(error);
-        if (code !== 'exec-not-found' && code !== 'agent-handshake') throw error;
-        this.#hooks.log('debug', `forward: ${messageOf(error)}`);
-      }
-    }
-    throw new DebugwandError({
-      code: 'python-not-found',
-      message: `no Python 3.8 or later was found in ${this.replica.name} (tried ${candidates.join(', ')})`,
-      fix: 'ports are forwarded through the Python of the target: use an image that has one',
-    });
+    const start = (interpreter: string): Promise<RelayClient> => this.#startWith(interpreter);
+    const { interpreter, started } = await startOnFirst(this.#target, this.replica, start, this.#abort.signal);
+    this.#interpreter = interpreter;
+    return started;
   }
 
   async #startWith(interpreter: string): Promise<RelayClient> {

@@ -8,7 +8,7 @@ import { classify } from '../core/classify.ts';
 import { explainEntry, rungAfter, startFailure, workerUser } from '../core/ladder.ts';
 import type { EntryFailure, FailedRung } from '../core/entry-state.ts';
 import type { Classification, ClassifiedProcess, Replica, Rung, TargetConfig } from '../core/types.ts';
-import { createTarget, missingContainer } from '../targets/index.ts';
+import { createTarget, missingSource } from '../targets/index.ts';
 import type { Target } from '../targets/target.ts';
 import { ReplicaAgents } from './replica-agents.ts';
 
@@ -35,14 +35,7 @@ export interface Script {
 /** Starts nothing: a command of the config is run by `wand watch` only.
  * @throws DebugwandError `target-not-running` with the platform's reason, or what the platform's access says. */
 export async function look(config: TargetConfig, log: Log, root: string, signal: AbortSignal): Promise<Look> {
-  if ('command' in config.source) {
-    throw new DebugwandError({
-      code: 'target-not-running',
-      message: `${config.name} does not run: its command is started by wand`,
-      fix: 'start it with `wand watch`',
-    });
-  }
-  const target = await createTarget(config, { log, projectRoot: root, inheritStdio: false });
+  const target = await targetOf(config, log, root);
   try {
     const replica = await firstRunning(config, target, signal);
     const view = await open(config, target, replica, log, signal);
@@ -64,6 +57,16 @@ export async function look(config: TargetConfig, log: Log, root: string, signal:
   }
 }
 
+/** Never one with a command: making it would start that. */
+async function targetOf(config: TargetConfig, log: Log, root: string): Promise<Target> {
+  if (!('command' in config.source)) return createTarget(config, { log, projectRoot: root, inheritStdio: false });
+  throw new DebugwandError({
+    code: 'target-not-running',
+    message: `${config.name} does not run: its command is started by wand`,
+    fix: 'start it with `wand watch`',
+  });
+}
+
 /** What one replica holds. */
 export interface Listed {
   readonly replica: Replica;
@@ -82,7 +85,7 @@ export async function lookAll(
   root: string,
   signal: AbortSignal,
 ): Promise<readonly Listed[]> {
-  const target = await createTarget(config, { log, projectRoot: root, inheritStdio: false });
+  const target = await targetOf(config, log, root);
   try {
     const replicas = await replicasOf(config, target, signal);
     const listed: Listed[] = [];
@@ -181,7 +184,7 @@ async function replicasOf(config: TargetConfig, target: Target, signal: AbortSig
     for await (const { replicas, waitingFor, error } of target.watch(AbortSignal.any([signal, stop.signal]))) {
       if (replicas.some((replica) => replica.state === 'running')) return replicas;
       if (error !== null) throw error;
-      const missing = await missingContainer(config, signal);
+      const missing = await missingSource(config, signal);
       if (missing !== null) throw missing;
       throw new DebugwandError({
         code: 'target-not-running',

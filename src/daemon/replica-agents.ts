@@ -8,6 +8,7 @@ import { prepareDebugpy } from '../agent/debugpy.ts';
 import type { Cut, Lease } from '../agent/wire.ts';
 import type { PythonInfo, Replica, Rung } from '../core/types.ts';
 import type { ExecStream, Target } from '../targets/target.ts';
+import { startOnFirst } from './interpreter.ts';
 
 export interface AgentHooks {
   readonly onEvent: (event: AgentEvent) => void;
@@ -135,24 +136,10 @@ export class ReplicaAgents {
 
   async #start(rung: Rung, user: string | null): Promise<AgentClient> {
     if (this.#interpreter !== null) return this.#startWith(this.#interpreter, rung, user);
-    const candidates = await this.#target.interpreters(this.#replica, this.#signal);
-    let last: DebugwandError | null = null;
-    for (const interpreter of candidates) {
-      try {
-        const agent = await this.#startWith(interpreter, rung, user);
-        this.#interpreter = interpreter;
-        return agent;
-      } catch (error) {
-        last = this.#target.explain(error);
-        if (last.code !== 'exec-not-found' && last.code !== 'agent-handshake') throw last;
-      }
-    }
-    throw new DebugwandError({
-      code: 'python-not-found',
-      message: `no Python 3.8 or later was found in ${this.#replica.name} (tried ${candidates.join(', ')})`,
-      fix: 'debugwand enters through the Python of the target: use an image that has one, or name another container',
-      cause: last,
-    });
+    const start = (interpreter: string): Promise<AgentClient> => this.#startWith(interpreter, rung, user);
+    const { interpreter, started } = await startOnFirst(this.#target, this.#replica, start, this.#signal);
+    this.#interpreter = interpreter;
+    return started;
   }
 
   async #startWith(interpreter: string, rung: Rung, user: string | null): Promise<AgentClient> {

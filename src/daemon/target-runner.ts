@@ -97,7 +97,7 @@ export class TargetRunner {
 
   report(): TargetReport {
     const { state, plan: decided } = this.#reconciler;
-    return { ...targetReport(this.#config, state, decided), forwards: this.#forwards.reports() };
+    return targetReport(this.#config, state, decided, this.#forwards.reports());
   }
 
   /** Applies settings that need no new target: process choice, holdAtStart, …; path mappings and what is done

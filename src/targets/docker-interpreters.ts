@@ -1,20 +1,6 @@
 // Owns where the Python of a container may lie: facts of the container in, paths in order out. Pure.
 import type { ContainerDetails } from './docker-wire.ts';
-
-/** Tried when nothing better is known: official images, virtual environments as people call them, distributions. */
-const USUAL = [
-  '/usr/local/bin/python3',
-  '/usr/bin/python3',
-  '/opt/venv/bin/python',
-  '/venv/bin/python',
-  '/app/.venv/bin/python',
-  '/opt/bitnami/python/bin/python3',
-  '/opt/conda/bin/python',
-  '/usr/local/bin/python',
-  '/usr/bin/python',
-];
-
-const PYTHON = /^python(\d+(\.\d+)?t?)?$/;
+import { isPythonName, USUAL_INTERPRETERS } from './python-names.ts';
 
 /**
  * Executables worth trying, best first: what runs already, then names that the runtime finds in the container's PATH,
@@ -37,7 +23,9 @@ export function interpreterCandidates(
   // Bare versions: Debian's `python3.14` brings no `python3` when it is not the default one.
   const versions = ['python3.15', 'python3.14'];
   const configured = isPythonPath(details.path) ? [details.path] : [];
-  return [...new Set([...configured, ...running, ...bare, ...venvs, ...versions, ...USUAL, '/proc/1/exe'])];
+  return [
+    ...new Set([...configured, ...running, ...bare, ...venvs, ...versions, ...USUAL_INTERPRETERS, '/proc/1/exe']),
+  ];
 }
 
 function words(line: string): readonly string[] {
@@ -47,9 +35,4 @@ function words(line: string): readonly string[] {
 /** Absolute, and a Python by its name: `/usr/local/bin/python3.14`. */
 function isPythonPath(path: string): boolean {
   return path.startsWith('/') && isPythonName(path);
-}
-
-/** A Python by its name, wherever it is: `python3`, `/venv/bin/python`. */
-export function isPythonName(program: string): boolean {
-  return PYTHON.test(program.slice(program.lastIndexOf('/') + 1));
 }

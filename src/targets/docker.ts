@@ -5,12 +5,13 @@ import { DockerConnection } from './docker-connection.ts';
 import { execInContainer } from './docker-exec.ts';
 import { explainDocker, goneError } from './docker-errors.ts';
 import { DockerHelpers } from './docker-helper.ts';
-import { interpreterCandidates, isPythonName } from './docker-interpreters.ts';
+import { interpreterCandidates } from './docker-interpreters.ts';
 import { DockerScopes } from './docker-scope.ts';
 import type { DockerSelector } from './docker-select.ts';
 import { watchContainers } from './docker-watch.ts';
 import type { ContainerDetails } from './docker-wire.ts';
 import type { DockerEngine } from './docker-engine.ts';
+import { isPythonName } from './python-names.ts';
 import { observed } from './snapshots.ts';
 import type { ExecOptions, ExecStream, Target } from './target.ts';
 

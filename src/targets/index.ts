@@ -2,7 +2,7 @@
 import type { DebugwandError } from '../lib/errors.ts';
 import type { TargetConfig } from '../core/types.ts';
 import type { FoundContainer } from './docker-list.ts';
-import type { Admission, ClusterPlaceToEnter, Survey } from './kubernetes-survey.ts';
+import type { Admission, UnnamedSource, Survey } from './kubernetes-survey.ts';
 import type { Target } from './target.ts';
 
 export interface TargetContext {
@@ -49,7 +49,7 @@ export async function listContainers(
 }
 
 /** Whether its context may be entered, by the kubeconfig alone. @throws DebugwandError `kubeconfig-missing`, … */
-export async function clusterAdmission(source: ClusterPlaceToEnter, signal: AbortSignal): Promise<Admission> {
+export async function clusterAdmission(source: UnnamedSource, signal: AbortSignal): Promise<Admission> {
   const { admission } = await import('./kubernetes-survey.ts');
   return admission(source, signal);
 }
@@ -58,16 +58,16 @@ export async function clusterAdmission(source: ClusterPlaceToEnter, signal: Abor
  * A look over the namespace of a Kubernetes target.
  * @throws DebugwandError `kubeconfig-missing`, `context-not-found`, `kubernetes-unreachable`, …
  */
-export async function surveyCluster(source: ClusterPlaceToEnter, signal: AbortSignal): Promise<Survey> {
+export async function surveyCluster(source: UnnamedSource, signal: AbortSignal): Promise<Survey> {
   const { survey } = await import('./kubernetes-survey.ts');
   return survey(source, signal);
 }
 
 /**
- * Null when the target's container exists (or it has none); else why not: `container-not-found`,
+ * Null when the target's container or workload exists (or it has none); else why not: `container-not-found`,
  * `workload-not-found` with near names, or what is wrong with the engine.
  */
-export async function missingContainer(config: TargetConfig, signal: AbortSignal): Promise<DebugwandError | null> {
+export async function missingSource(config: TargetConfig, signal: AbortSignal): Promise<DebugwandError | null> {
   const { source } = config;
   if (source.kind === 'kubernetes') return (await surveyCluster(source, signal)).missing;
   if (source.kind !== 'docker') return null;

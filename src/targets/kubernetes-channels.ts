@@ -1,4 +1,5 @@
 // Owns the words of the channel protocols of exec and port-forward: numbers, subprotocols, Status objects. Pure.
+import { isFields, type Fields } from './kubernetes-fields.ts';
 
 /** `v5` can end one direction of a channel; servers before 1.30 know `v4` only, where nothing ends but the whole. */
 export const EXEC_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
@@ -26,7 +27,7 @@ export interface StatusFacts {
 
 /** Null: not a Status object. */
 export function parseStatus(value: unknown): StatusFacts | null {
-  if (!isRecord(value)) return null;
+  if (!isFields(value)) return null;
   const { status, reason, message, code } = value;
   if (status !== 'Success' && status !== 'Failure') return null;
   const success = status === 'Success';
@@ -59,14 +60,10 @@ export function podPath(
   return `${place}/${subresource}?${query.toString()}`;
 }
 
-function exitCodeOf({ reason, details }: Record<string, unknown>): number | null {
-  if (reason !== 'NonZeroExitCode' || !isRecord(details) || !Array.isArray(details['causes'])) return null;
+function exitCodeOf({ reason, details }: Fields): number | null {
+  if (reason !== 'NonZeroExitCode' || !isFields(details) || !Array.isArray(details['causes'])) return null;
   const causes: readonly unknown[] = details['causes'];
-  const cause = causes.filter(isRecord).find((one) => one['reason'] === 'ExitCode');
+  const cause = causes.filter(isFields).find((one) => one['reason'] === 'ExitCode');
   const code = typeof cause?.['message'] === 'string' ? Number.parseInt(cause['message'], 10) : Number.NaN;
   return Number.isNaN(code) ? null : code;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

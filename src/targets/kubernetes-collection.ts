@@ -7,7 +7,8 @@ import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { pause } from '../lib/time.ts';
 import { KubernetesFailure, type ClusterApi } from './kubernetes-api.ts';
 import { explainKubernetes } from './kubernetes-errors.ts';
-import { eventsOf, record, type WatchEvent } from './kubernetes-lines.ts';
+import { fields } from './kubernetes-fields.ts';
+import { eventsOf, type WatchEvent } from './kubernetes-lines.ts';
 
 export interface Collection {
   /** "/api/v1/namespaces/shop/pods" */
@@ -150,8 +151,8 @@ class CollectionWatch<T> {
     let version: string;
     do {
       const query = { ...this.#query(), limit: PAGE, ...(next === '' ? {} : { continue: next }) };
-      const page = record(await api.request('GET', this.#collection.path, { query }, signal));
-      const metadata = record(page['metadata']);
+      const page = fields(await api.request('GET', this.#collection.path, { query }, signal));
+      const metadata = fields(page['metadata']);
       if (typeof metadata['resourceVersion'] !== 'string') throw new Error('the answer to a list is no list');
       version = metadata['resourceVersion'];
       next = typeof metadata['continue'] === 'string' ? metadata['continue'] : '';
@@ -208,14 +209,14 @@ class CollectionWatch<T> {
   #apply({ type, object }: WatchEvent): boolean {
     if (type === 'ERROR') {
       this.#version = null;
-      const { code, reason, message } = record(object);
+      const { code, reason, message } = fields(object);
       throw new KubernetesFailure(
         typeof code === 'number' ? code : 0,
         typeof reason === 'string' ? reason : '',
         typeof message === 'string' ? message.slice(0, 2000) : 'the watch failed',
       );
     }
-    const version = record(record(object)['metadata'])['resourceVersion'];
+    const version = fields(fields(object)['metadata'])['resourceVersion'];
     if (typeof version === 'string') this.#version = version;
     if (type === 'BOOKMARK') return false;
     const key = keyOf(object);
@@ -233,7 +234,7 @@ function isGone(error: unknown): boolean {
 }
 
 function keyOf(object: unknown): string {
-  const { uid, namespace, name } = record(record(object)['metadata']);
+  const { uid, namespace, name } = fields(fields(object)['metadata']);
   if (typeof uid === 'string' && uid !== '') return uid;
   if (typeof name !== 'string') throw new Error(`an object without a name: ${messageOf(object).slice(0, 100)}`);
   return `${typeof namespace === 'string' ? namespace : ''}/${name}`;

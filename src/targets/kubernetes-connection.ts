@@ -11,6 +11,7 @@ import type { KubeconfigChoice } from './kubernetes-kubeconfig-files.ts';
 import { loadKubeconfig, type Kubeconfig } from './kubernetes-kubeconfig.ts';
 import { requestJson, requestStream, type Credentials, type WireRequest } from './kubernetes-request.ts';
 
+/** A KubernetesSource will do. */
 export interface ConnectionOptions {
   readonly context?: string;
   readonly kubeconfig?: string;

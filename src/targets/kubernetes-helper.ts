@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubernetesFailure, type ClusterApi } from './kubernetes-api.ts';
-import { outputOf } from './kubernetes-scope.ts';
+import { execInPod } from './kubernetes-exec.ts';
 import {
   helperDenied,
   helperFailed,
@@ -16,6 +16,7 @@ import {
   type HelperPlace,
   type HelperState,
 } from './kubernetes-helper-facts.ts';
+import { outputOf } from './shared-scope.ts';
 
 /** Every one that is started stays in the pod's manifest. */
 const MAX_TRIES = 3;
@@ -130,6 +131,7 @@ async function programs(
   const [first] = interpreters;
   if (first !== '/proc/1/exe') return interpreters.filter((path) => path !== '/proc/1/exe');
   const script = 'import os; print(os.readlink("/proc/self/exe"))';
-  const { text } = await outputOf(api, { ...place, argv: [first, '-I', '-S', '-c', script] }, signal);
+  const stream = await execInPod(api, { ...place, argv: [first, '-I', '-S', '-c', script] }, signal);
+  const { text } = await outputOf(stream, signal);
   return [text.trim(), ...interpreters.slice(1)];
 }

@@ -1,5 +1,6 @@
 // Owns where the Python of a pod's container may lie: facts of its manifest in, paths in order out. Pure.
 // What the image says of itself (its entrypoint, its PATH) no API tells; a try that fails costs 100 to 200 ms.
+import { isPythonName, USUAL_INTERPRETERS } from './python-names.ts';
 
 export interface ContainerFacts {
   /** Of the manifest; empty where the image's own is used. */
@@ -9,21 +10,6 @@ export interface ContainerFacts {
   /** shareProcessNamespace or hostPID: process 1 is no process of the container. */
   readonly sharesProcesses: boolean;
 }
-
-/** Where virtual environments and distributions have it. */
-const USUAL = [
-  '/usr/local/bin/python3',
-  '/usr/bin/python3',
-  '/opt/venv/bin/python',
-  '/venv/bin/python',
-  '/app/.venv/bin/python',
-  '/opt/bitnami/python/bin/python3',
-  '/opt/conda/bin/python',
-  '/usr/local/bin/python',
-  '/usr/bin/python',
-];
-
-const PYTHON = /^python(\d+(\.\d+)?t?)?$/;
 
 /**
  * Executables worth trying, best first: what ran before, what the manifest runs, names that the runtime finds in the
@@ -41,9 +27,9 @@ export function kubernetesInterpreters(
   return [
     ...new Set([
       ...(proven === null ? [] : [proven]),
-      ...(isPython(program) ? [program] : []),
+      ...(isPythonName(program) ? [program] : []),
       // `/opt/venv/bin/uvicorn`: its Python lies beside it.
-      ...(/\/bin\/[^/]+$/.test(program) && !/^\/(usr\/)?bin\//.test(program) && !isPython(program)
+      ...(/\/bin\/[^/]+$/.test(program) && !/^\/(usr\/)?bin\//.test(program) && !isPythonName(program)
         ? [`${program.slice(0, program.lastIndexOf('/'))}/python`]
         : []),
       ...(bare ? ['python3', 'python'] : []),
@@ -52,13 +38,8 @@ export function kubernetesInterpreters(
       // Debian's `python3.14` brings no `python3` when it is not the default one.
       'python3.14',
       'python3.15',
-      ...USUAL,
+      ...USUAL_INTERPRETERS,
       ...(sharesProcesses ? [] : ['/proc/1/exe']),
     ]),
   ];
-}
-
-/** A Python by its name, wherever it is: `python3`, `/venv/bin/python`. */
-export function isPython(program: string): boolean {
-  return PYTHON.test(program.slice(program.lastIndexOf('/') + 1));
 }

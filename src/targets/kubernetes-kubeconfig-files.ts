@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
+import { isFields } from './kubernetes-fields.ts';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 
 export interface KubeconfigChoice {
@@ -88,11 +89,11 @@ async function useTokenFiles(config: KubeConfig, text: string, folder: string): 
   const { parseYaml } = await import('../lib/yaml.ts');
   const parsed = parseYaml(text);
   const value = 'value' in parsed ? parsed.value : null;
-  const users = isRecord(value) && Array.isArray(value['users']) ? (value['users'] as unknown[]) : [];
+  const users = isFields(value) && Array.isArray(value['users']) ? (value['users'] as unknown[]) : [];
   for (const entry of users) {
-    const settings = isRecord(entry) && isRecord(entry['user']) ? entry['user'] : {};
+    const settings = isFields(entry) && isFields(entry['user']) ? entry['user'] : {};
     const tokenFile = settings['tokenFile'];
-    if (!isRecord(entry) || typeof tokenFile !== 'string') continue;
+    if (!isFields(entry) || typeof tokenFile !== 'string') continue;
     const user = config.users.find(({ name }) => name === entry['name']);
     if (user === undefined) continue;
     const provider = { name: 'tokenFile', config: { tokenFile: resolve(folder, tokenFile) } };
@@ -123,10 +124,6 @@ async function inCluster(config: KubeConfig, choice: KubeconfigChoice): Promise<
     currentContext: IN_CLUSTER,
   });
   return true;
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function invalid(from: string, why: string, cause?: unknown): DebugwandError {

@@ -6,7 +6,8 @@ import type { RequestOptions } from 'node:https';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 import { CredentialPlugin } from './kubernetes-credential-plugin.ts';
-import { invalid, isRecord, readMerged, type KubeconfigChoice, type Merged } from './kubernetes-kubeconfig-files.ts';
+import { invalid, readMerged, type KubeconfigChoice, type Merged } from './kubernetes-kubeconfig-files.ts';
+import { isFields } from './kubernetes-fields.ts';
 import { environmentProxy } from './kubernetes-proxy.ts';
 import type { Credentials } from './kubernetes-request.ts';
 import './lean-kubernetes.ts';
@@ -187,14 +188,14 @@ async function merged(choice: KubeconfigChoice): Promise<Merged> {
 
 function tokenFileOf(user: User): string | undefined {
   const provider: unknown = user.authProvider;
-  const config = isRecord(provider) && isRecord(provider['config']) ? provider['config'] : {};
+  const config = isFields(provider) && isFields(provider['config']) ? provider['config'] : {};
   return typeof config['tokenFile'] === 'string' ? config['tokenFile'] : undefined;
 }
 
 /** Puts our way to run a plugin into the library, which gives it no limit and not what kubectl gives. */
 function pluginOf(config: KubeConfig, user: User, cluster: Cluster, folder: string): CredentialPlugin | null {
   const exec: unknown = user.exec;
-  if (!isRecord(exec) || typeof exec['command'] !== 'string') return null;
+  if (!isFields(exec) || typeof exec['command'] !== 'string') return null;
   const plugin = new CredentialPlugin({
     user: user.name,
     command: exec['command'],

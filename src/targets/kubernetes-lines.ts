@@ -2,6 +2,7 @@
 // know what the events are about.
 
 import type { Readable } from 'node:stream';
+import { fields } from './kubernetes-fields.ts';
 
 /** Objects have at most 1.5 MB in etcd; as JSON they are a few times larger at worst. */
 const LINE_BYTES = 16 * 1024 * 1024;
@@ -57,13 +58,9 @@ export async function* eventsOf(stream: Readable): AsyncGenerator<readonly Watch
     }
     if (chunk.done === true) return;
     yield lines.push(chunk.value).map((value) => {
-      const { type, object } = record(value);
+      const { type, object } = fields(value);
       if (typeof type !== 'string') throw new Error('what came over the watch is no event');
       return { type, object };
     });
   }
-}
-
-export function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }

@@ -1,5 +1,6 @@
 // Owns the rights that debugwand needs in a namespace, as RBAC writes them, and their words. Pure; must not import I/O.
 import type { WorkloadKind } from '../core/types.ts';
+import { fields, texts } from './kubernetes-fields.ts';
 
 /** One rule of a Role (rbac.authorization.k8s.io/v1). */
 export interface PolicyRule {
@@ -126,26 +127,18 @@ export function gives(
 
 /** The rules that the answer to a SelfSubjectRulesReview holds; none when it is none. */
 export function parseRules(review: unknown): readonly ResourceRule[] {
-  const rules = field(field(review, 'status'), 'resourceRules');
+  const rules = fields(fields(review)['status'])['resourceRules'];
   if (!Array.isArray(rules)) return [];
   return rules.map((rule: unknown) => ({
-    apiGroups: strings(field(rule, 'apiGroups')),
-    resources: strings(field(rule, 'resources')),
-    verbs: strings(field(rule, 'verbs')),
-    resourceNames: strings(field(rule, 'resourceNames')),
+    apiGroups: texts(fields(rule)['apiGroups']),
+    resources: texts(fields(rule)['resources']),
+    verbs: texts(fields(rule)['verbs']),
+    resourceNames: texts(fields(rule)['resourceNames']),
   }));
 }
 
 /** Null when it is no answer to a SelfSubjectAccessReview. */
 export function parseAccess(review: unknown): boolean | null {
-  const allowed = field(field(review, 'status'), 'allowed');
+  const allowed = fields(fields(review)['status'])['allowed'];
   return typeof allowed === 'boolean' ? allowed : null;
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
-}
-
-function strings(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }

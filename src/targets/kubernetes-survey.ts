@@ -10,7 +10,8 @@ import { guardQuestion, notAllowed } from './kubernetes-guard.ts';
 import { missingWorkload, workloadExists, workloadNames } from './kubernetes-names.ts';
 import { parsePod, type Pod } from './kubernetes-pod.ts';
 
-export type ClusterPlaceToEnter = Omit<KubernetesSource, 'workload'> & {
+/** A source whose workload may not have been named yet. */
+export type UnnamedSource = Omit<KubernetesSource, 'workload'> & {
   readonly workload: KubernetesSource['workload'] | null;
 };
 
@@ -44,7 +45,7 @@ export interface Offer {
 const OFFERED = ['service', 'deployment', 'statefulset', 'daemonset'] as const;
 
 /** @throws DebugwandError `kubeconfig-missing`, `context-not-found`, `kubernetes-unreachable`, … */
-export async function survey(source: ClusterPlaceToEnter, signal: AbortSignal): Promise<Survey> {
+export async function survey(source: UnnamedSource, signal: AbortSignal): Promise<Survey> {
   const { workload } = source;
   return connected(source, signal, async (api) => {
     const { place } = api;
@@ -64,7 +65,7 @@ export async function survey(source: ClusterPlaceToEnter, signal: AbortSignal): 
 }
 
 /** Whether the context may be entered; nothing is asked of the cluster. @throws as `survey` does */
-export async function admission(source: ClusterPlaceToEnter, signal: AbortSignal): Promise<Admission> {
+export async function admission(source: UnnamedSource, signal: AbortSignal): Promise<Admission> {
   return connected(source, signal, ({ place }) => Promise.resolve(admissionOf(place)));
 }
 
@@ -77,17 +78,11 @@ function admissionOf(place: ClusterPlace): Admission {
 }
 
 async function connected<T>(
-  source: ClusterPlaceToEnter,
+  source: UnnamedSource,
   signal: AbortSignal,
   work: (api: ClusterApi) => Promise<T>,
 ): Promise<T> {
-  const { context, kubeconfig, namespace, allowContexts } = source;
-  const connection = new KubernetesConnection({
-    ...(context === undefined ? {} : { context }),
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    ...(namespace === undefined ? {} : { namespace }),
-    allowContexts,
-  });
+  const connection = new KubernetesConnection(source);
   try {
     return await work(await connection.api(signal));
   } catch (error) {

@@ -22,6 +22,8 @@ const HANDSHAKE_MS = 10_000;
 const MAX_SAID = 4_096;
 const BLOCK_BYTES = 160 * 1024;
 const MAX_BLOCKS = 4;
+/** A frame's length has 24 bits; what waits for a slow wire may be more. */
+const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 
 /** The quick way, or a WebSocket: between here and the server may be what knows no SPDY. As these. */
 export async function dialPod(
@@ -152,7 +154,26 @@ class Tunnel extends Duplex {
   }
 
   #send(chunks: readonly Buffer[], done: () => void): void {
-    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    let batch: Buffer[] = [];
+    let length = 0;
+    for (const chunk of chunks) {
+      for (let at = 0; at < chunk.length; at += MAX_FRAME_BYTES) {
+        const part = chunk.subarray(at, at + MAX_FRAME_BYTES);
+        if (length + part.length > MAX_FRAME_BYTES) {
+          this.#frame(batch, length);
+          batch = [];
+          length = 0;
+        }
+        batch.push(part);
+        length += part.length;
+      }
+    }
+    if (length > 0) this.#frame(batch, length);
+    if (this.#socket.writableNeedDrain) this.#socket.once('drain', done);
+    else done();
+  }
+
+  #frame(chunks: readonly Buffer[], length: number): void {
     const head = dataHead(DATA_STREAM, length);
     const size = head.length + length;
     // Put together in a block that is used again: encryption takes one piece without copying it once more, and big pieces
@@ -164,8 +185,6 @@ class Tunnel extends Duplex {
     this.#socket.write(block.subarray(0, size), () => {
       if (size <= BLOCK_BYTES && this.#blocks.length < MAX_BLOCKS) this.#blocks.push(block);
     });
-    if (this.#socket.writableNeedDrain) this.#socket.once('drain', done);
-    else done();
   }
 
   #event(event: SpdyEvent): void {

@@ -7,11 +7,12 @@ import { KubernetesConnection } from './kubernetes-connection.ts';
 import { explainKubernetes } from './kubernetes-errors.ts';
 import { execInPod } from './kubernetes-exec.ts';
 import { KubernetesHelpers } from './kubernetes-helper.ts';
-import { isPython, kubernetesInterpreters } from './kubernetes-interpreters.ts';
+import { kubernetesInterpreters } from './kubernetes-interpreters.ts';
 import type { Pod } from './kubernetes-pod.ts';
-import { sharedScope } from './kubernetes-scope.ts';
 import { dialPod } from './kubernetes-tunnel.ts';
 import { watchWorkload } from './kubernetes-watch.ts';
+import { isPythonName } from './python-names.ts';
+import { sharedScope } from './shared-scope.ts';
 import { observed } from './snapshots.ts';
 import type { ExecOptions, ExecStream, Target } from './target.ts';
 
@@ -38,13 +39,7 @@ export class KubernetesTarget implements Target {
 
   constructor(source: KubernetesSource) {
     this.#source = source;
-    const { context, kubeconfig, namespace, allowContexts } = source;
-    this.#connection = new KubernetesConnection({
-      ...(context === undefined ? {} : { context }),
-      ...(kubeconfig === undefined ? {} : { kubeconfig }),
-      ...(namespace === undefined ? {} : { namespace }),
-      allowContexts,
-    });
+    this.#connection = new KubernetesConnection(source);
   }
 
   watch(signal: AbortSignal): AsyncIterable<Snapshot> {
@@ -64,7 +59,7 @@ export class KubernetesTarget implements Target {
       if (options.user !== undefined) throw noOtherUser(replica, options.user);
       const stream = await execInPod(api, { ...this.#placeOf(api, replica), argv }, signal);
       const program = argv[0] ?? '';
-      if (isPython(program)) this.#proven.set(replica.image ?? '', program);
+      if (isPythonName(program)) this.#proven.set(replica.image ?? '', program);
       return stream;
     });
   }
@@ -118,7 +113,9 @@ export class KubernetesTarget implements Target {
     if (known !== undefined) return known;
     const api = await this.#connection.api(signal);
     const place = { namespace: api.place.namespace, ...partsOf(replica) };
-    const scope = await sharedScope(api, place, this.#candidates(replica), signal);
+    const run = (argv: readonly string[], limit: AbortSignal): Promise<ExecStream> =>
+      execInPod(api, { ...place, argv }, limit);
+    const scope = await sharedScope(this.#candidates(replica), run, signal);
     // What could not be asked is asked again. Meanwhile all of a pod is better than nothing; all of a node is not: there
     // are workers of others in it.
     if (scope.kind !== 'descendants') return pod.hostPid ? null : scope;

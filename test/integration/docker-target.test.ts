@@ -2,7 +2,7 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { TargetSource } from '../../src/core/types.ts';
-import { createTarget, listContainers, missingContainer } from '../../src/targets/index.ts';
+import { createTarget, listContainers, missingSource } from '../../src/targets/index.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { ensureDocker } from '../support/docker.ts';
 import { folder } from '../support/folder.ts';
@@ -77,7 +77,7 @@ describe.skipIf(docker === undefined)('the docker target', () => {
 
     test('near names are offered', async () => {
       await container(`${project}-web-1`, labels('web'));
-      const missing = (source: TargetSource) => missingContainer(targetConfig(source), never);
+      const missing = (source: TargetSource) => missingSource(targetConfig(source), never);
       expect(await missing({ kind: 'docker', container: 'web', host })).toMatchObject({
         code: 'container-not-found',
         message: `container \`web\` does not exist; did you mean \`${project}-web-1\`?`,

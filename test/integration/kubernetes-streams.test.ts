@@ -9,7 +9,7 @@ import { KubernetesConnection } from '../../src/targets/kubernetes-connection.ts
 import { execInPod } from '../../src/targets/kubernetes-exec.ts';
 import { KubernetesHelpers, type HelperOptions } from '../../src/targets/kubernetes-helper.ts';
 import { portForward } from '../../src/targets/kubernetes-port-forward.ts';
-import { outputOf, sharedScope } from '../../src/targets/kubernetes-scope.ts';
+import { outputOf, sharedScope } from '../../src/targets/shared-scope.ts';
 import type { ExecStream } from '../../src/targets/target.ts';
 import { IMAGES } from '../support/images.ts';
 import { kubeconfigFor } from '../support/kubernetes-access.ts';
@@ -184,7 +184,11 @@ sys.stdout.buffer.write(str(len(sys.stdin.buffer.read())).encode())`);
       expect(await stream.exit).toEqual({ code: null });
       const seen = async (): Promise<boolean> => {
         const argv = ['python3.14', '-c', `import os; print(os.path.exists("${mark}"))`];
-        return (await outputOf(api, { namespace, pod: 'plain', container: 'app', argv }, never)).text.trim() === 'True';
+        return (
+          (
+            await outputOf(await execInPod(api, { namespace, pod: 'plain', container: 'app', argv }, never), never)
+          ).text.trim() === 'True'
+        );
       };
       await until(seen, 'the program saw its stdin end');
     });
@@ -284,7 +288,9 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
     except OSError as error: print(os.getuid(), error.strerror)`;
     const looksFrom = async (pod: string, container: string, where = namespace, over = api): Promise<string> => {
       const argv = ['python3.14', '-I', '-S', '-c', LOOK];
-      return (await outputOf(over, { ...place(pod, where), container, argv }, never)).text.trim();
+      return (
+        await outputOf(await execInPod(over, { ...place(pod, where), container, argv }, never), never)
+      ).text.trim();
     };
 
     it('may write the memory that an exec may not; it is one for each container, found again by the next daemon', async () => {
@@ -397,11 +403,12 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
     const name = `scope-${_what.toLowerCase()}`;
     await startPod(cluster, namespace, { name, podSpec });
     const place = { namespace, pod: name, container: 'app' };
-    const scope = await sharedScope(api, place, ['/no/such/python', 'python3.14'], never);
+    const run = (program: readonly string[], limit: AbortSignal) => execInPod(api, { ...place, argv: program }, limit);
+    const scope = await sharedScope(['/no/such/python', 'python3.14'], run, never);
     if (scope.kind !== 'descendants') throw new Error(scope.kind);
     expect(scope.roots).toHaveLength(1);
     const argv = ['python3.14', '-c', `print(open("/proc/${String(scope.roots[0])}/cmdline").read())`];
-    expect((await outputOf(api, { ...place, argv }, never)).text).toContain('time.sleep');
+    expect((await outputOf(await execInPod(api, { ...place, argv }, never), never)).text).toContain('time.sleep');
     expect(scope.roots).not.toContain(1);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import type { Asker } from '../../../src/commands/ask.ts';
-import { completed, wantedOf, type Wanted } from '../../../src/commands/cluster-option.ts';
+import { completed, wantedOf } from '../../../src/commands/cluster-option.ts';
+import type { UnnamedSource } from '../../../src/targets/kubernetes-survey.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import type { Survey } from '../../../src/targets/kubernetes-survey.ts';
 
@@ -72,14 +73,14 @@ describe('what flags ask for', () => {
 });
 
 describe('what the cluster adds', () => {
-  const wanted: Wanted = {
+  const wanted: UnnamedSource = {
     kind: 'kubernetes',
     workload: { kind: 'service', name: 'web' },
     replica: 'newest',
     ephemeralContainers: 'ask',
     allowContexts: [],
   };
-  const bare: Wanted = { ...wanted, workload: null };
+  const bare: UnnamedSource = { ...wanted, workload: null };
   const refused = new DebugwandError({ code: 'context-not-allowed', message: 'no', fix: 'allow it', permanent: true });
   const missing = new DebugwandError({
     code: 'workload-not-found',
@@ -101,7 +102,7 @@ describe('what the cluster adds', () => {
 
   /** Runs it with these answers; null: nobody can be asked. Gives the outcome and what was asked and said. */
   async function run(
-    what: Wanted,
+    what: UnnamedSource,
     facts: Partial<Survey>,
     answers: readonly (string | null)[] | null,
   ): Promise<{ workload?: unknown; allowContexts?: unknown; error?: string; told: string[] }> {
@@ -116,7 +117,7 @@ describe('what the cluster adds', () => {
     };
     try {
       const say = (line: string): void => void told.push(line);
-      const look = (asked: Pick<Wanted, 'allowContexts'>): Promise<Survey> =>
+      const look = (asked: Pick<UnnamedSource, 'allowContexts'>): Promise<Survey> =>
         Promise.resolve(survey(asked.allowContexts.length > 0 ? { ...facts, refused: null } : facts));
       const source = await completed(what, answers === null ? null : asker, say, never, look);
       expect(source).toMatchObject({ context: 'dev', namespace: 'shop' });
@@ -131,7 +132,7 @@ describe('what the cluster adds', () => {
   const deployment = { kind: 'deployment', name: 'web' };
   const rows: readonly (readonly [
     what: string,
-    wanted: Wanted,
+    wanted: UnnamedSource,
     facts: Partial<Survey>,
     answers: readonly (string | null)[] | null,
     outcome: object,

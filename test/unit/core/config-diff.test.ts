@@ -1,3 +1,4 @@
+import { TARGET_DEFAULTS } from '../../../src/core/target-defaults.ts';
 import { expect, test } from 'vitest';
 import { diffConfigs } from '../../../src/core/config-diff.ts';
 import type { ProjectConfig, TargetConfig } from '../../../src/core/types.ts';
@@ -6,14 +7,7 @@ const target: TargetConfig = {
   name: 'a',
   port: 1,
   source: { kind: 'docker', container: 'c' },
-  pathMappings: [],
-  process: 'auto',
-  holdAtStart: false,
-  terminateOnDisconnect: false,
-  notify: true,
-  leaseSeconds: 60,
-  whilePaused: { probes: 'answer', readiness: 'answer' },
-  forward: [],
+  ...TARGET_DEFAULTS,
 };
 
 function project(targets: readonly TargetConfig[], root = '/p'): ProjectConfig {

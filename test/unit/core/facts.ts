@@ -1,4 +1,5 @@
 // Owns made-up processes, replicas and configs for the tables of the core's tests.
+import { TARGET_DEFAULTS } from '../../../src/core/target-defaults.ts';
 import type { AgentErrorCode, EnterResult, Hello } from '../../../src/agent/protocol.ts';
 import type { ProcessInfo, Replica, TargetConfig } from '../../../src/core/types.ts';
 
@@ -6,14 +7,7 @@ export const CONFIG: TargetConfig = {
   name: 'api',
   port: 5679,
   source: { kind: 'docker', container: 'api' },
-  pathMappings: [],
-  process: 'auto',
-  holdAtStart: false,
-  terminateOnDisconnect: false,
-  notify: true,
-  leaseSeconds: 60,
-  whilePaused: { probes: 'answer', readiness: 'answer' },
-  forward: [],
+  ...TARGET_DEFAULTS,
 };
 
 export const REPLICA: Replica = {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { interpreterCandidates, isPythonName } from '../../../src/targets/docker-interpreters.ts';
+import { interpreterCandidates } from '../../../src/targets/docker-interpreters.ts';
+import { isPythonName } from '../../../src/targets/python-names.ts';
 
 const DETAILS = { env: ['PATH=/usr/local/bin:/usr/bin'], path: 'uvicorn', workingDir: '/app' };
 

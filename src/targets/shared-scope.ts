@@ -1,7 +1,6 @@
-// Owns which processes are the container's own when its pod shares a PID namespace. Must not choose a container.
+// Owns which processes are the container's own when it shares a PID namespace with others. Must not know platforms.
 import type { Scope } from '../core/types.ts';
-import type { ClusterApi } from './kubernetes-api.ts';
-import { execInPod, type PodExec } from './kubernetes-exec.ts';
+import type { ExecStream } from './target.ts';
 
 /**
  * Prints the pids of the caller's control group whose parents are not of it, as JSON: an exec runs in the control group of
@@ -23,24 +22,24 @@ print(json.dumps([pid for pid, parent in parents.items() if parent not in parent
 `;
 
 const OUTPUT_LIMIT = 1_000_000;
-/** The watch waits for the answer: a container that is frozen, or whose node is cut off, must not hold it up. Ms. */
+/** A watch waits for the answer: a container that is frozen, or whose node is cut off, must not hold it up. Ms. */
 const ANSWER_MS = 10_000;
 
 /**
- * The scope of a container whose pod has shareProcessNamespace or hostPID; `interpreters` are tried in order.
- * Ask once for each start of the container.
+ * The scope of such a container; all of the namespace where nobody can tell. Ask once for each start of the container.
+ * @param interpreters tried in order
+ * @param run runs a program in the container
  */
 export async function sharedScope(
-  api: ClusterApi,
-  place: Omit<PodExec, 'argv'>,
   interpreters: readonly string[],
+  run: (argv: readonly string[], signal: AbortSignal) => Promise<ExecStream>,
   signal: AbortSignal,
 ): Promise<Scope> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
   for (const interpreter of interpreters) {
     if (limit.aborted) break;
     try {
-      const { code, text } = await outputOf(api, { ...place, argv: [interpreter, '-I', '-S', '-c', SCRIPT] }, limit);
+      const { code, text } = await outputOf(await run([interpreter, '-I', '-S', '-c', SCRIPT], limit), limit);
       const roots: unknown = code === 0 ? JSON.parse(text) : null;
       if (Array.isArray(roots) && roots.length > 0) {
         return { kind: 'descendants', roots: roots.filter((pid) => typeof pid === 'number') };
@@ -50,17 +49,14 @@ export async function sharedScope(
       // The next interpreter may do better.
     }
   }
-  // Nobody can tell: all of the namespace is better than nothing.
   return { kind: 'namespace' };
 }
 
-/** Runs a program that reads no input, to its end. */
+/** What a program says that reads no input, to its end. */
 export async function outputOf(
-  api: ClusterApi,
-  spec: PodExec,
+  stream: ExecStream,
   signal: AbortSignal,
 ): Promise<{ readonly code: number | null; readonly text: string }> {
-  const stream = await execInPod(api, spec, signal);
   const abort = (): void => {
     stream.close();
   };
