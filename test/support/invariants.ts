@@ -64,12 +64,13 @@ export async function allProcesses(): Promise<ProcessOnThisMachine[]> {
   return found.flat();
 }
 
-/** Pids of agents of ours in the PID namespace of a process. */
+/** Pids of agents of ours in the PID namespace of a process; not of the child that one has for the moment of an entry. */
 export async function agentsBeside(pid: number): Promise<number[]> {
   const space = await readlink(`/proc/${String(pid)}/ns/pid`);
+  const ours = (await allProcesses()).filter(({ command }) => command.includes('# debugwand agent'));
   const found = await Promise.all(
-    (await allProcesses()).map(async (process) => {
-      if (!process.command.includes('# debugwand agent')) return [];
+    ours.map(async (process) => {
+      if (ours.some((other) => other.pid === process.ppid)) return [];
       const its = await readlink(`/proc/${String(process.pid)}/ns/pid`).catch(() => '');
       return its === space ? [process.pid] : [];
     }),
