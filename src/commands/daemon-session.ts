@@ -61,6 +61,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   const running = new Supervisor(options.config, {
     log,
     inheritStdio: options.command && !options.detached,
+    confirm: ui.ask,
     onChange: () => {
       ui.update(running.report());
     },

@@ -157,7 +157,7 @@ async function targetCheck(target: TargetConfig, root: string): Promise<Check> {
     abort.abort();
   }, LOOK_BUDGET_MS);
   try {
-    const view = await look(target, silentLog(), root, abort.signal);
+    const view = await look(target, silentLog(), root, null, abort.signal);
     try {
       const { chosen, why } = view.classification;
       if (chosen === null) {

@@ -5,6 +5,7 @@ import { look, type Look } from '../daemon/one-shot.ts';
 import type { ClassifiedProcess, TargetConfig } from '../core/types.ts';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { stderrLog } from '../lib/log.ts';
+import { confirmed, terminalAsker } from './ask.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { targetOf, type TargetFlags } from './target-option.ts';
 
@@ -28,7 +29,14 @@ export async function injectCommand(script: string, args: readonly string[], opt
   };
   process.once('SIGINT', interrupt);
   const { config, root } = await running(await targetOf(options.target, options), options.config);
-  const view = await look(config, stderrLog(), root, abort.signal);
+  const asker = terminalAsker();
+  const view = await look(
+    config,
+    stderrLog(),
+    root,
+    asker === null ? null : (question) => confirmed(asker, question),
+    abort.signal,
+  );
   try {
     const result = await view.run(
       choose(view, options.process),

@@ -9,7 +9,7 @@ import { explainEntry, rungAfter, startFailure, workerUser } from '../core/ladde
 import type { EntryFailure, FailedRung } from '../core/entry-state.ts';
 import type { Classification, ClassifiedProcess, Replica, Rung, TargetConfig } from '../core/types.ts';
 import { createTarget, missingSource } from '../targets/index.ts';
-import type { Target } from '../targets/target.ts';
+import type { Confirm, Target } from '../targets/target.ts';
 import { ReplicaAgents } from './replica-agents.ts';
 
 /** Replicas that are looked into at the same time. */
@@ -34,8 +34,14 @@ export interface Script {
 
 /** Starts nothing: a command of the config is run by `wand watch` only.
  * @throws DebugwandError `target-not-running` with the platform's reason, or what the platform's access says. */
-export async function look(config: TargetConfig, log: Log, root: string, signal: AbortSignal): Promise<Look> {
-  const target = await targetOf(config, log, root);
+export async function look(
+  config: TargetConfig,
+  log: Log,
+  root: string,
+  confirm: Confirm | null,
+  signal: AbortSignal,
+): Promise<Look> {
+  const target = await targetOf(config, log, root, confirm);
   try {
     const replica = await firstRunning(config, target, signal);
     const view = await open(config, target, replica, log, signal);
@@ -58,8 +64,10 @@ export async function look(config: TargetConfig, log: Log, root: string, signal:
 }
 
 /** Never one with a command: making it would start that. */
-async function targetOf(config: TargetConfig, log: Log, root: string): Promise<Target> {
-  if (!('command' in config.source)) return createTarget(config, { log, projectRoot: root, inheritStdio: false });
+async function targetOf(config: TargetConfig, log: Log, root: string, confirm: Confirm | null): Promise<Target> {
+  if (!('command' in config.source)) {
+    return createTarget(config, { log, projectRoot: root, inheritStdio: false, confirm });
+  }
   throw new DebugwandError({
     code: 'target-not-running',
     message: `${config.name} does not run: its command is started by wand`,
@@ -85,7 +93,7 @@ export async function lookAll(
   root: string,
   signal: AbortSignal,
 ): Promise<readonly Listed[]> {
-  const target = await targetOf(config, log, root);
+  const target = await targetOf(config, log, root, null);
   try {
     const replicas = await replicasOf(config, target, signal);
     const listed: Listed[] = [];

@@ -8,7 +8,7 @@ import { errorReport } from '../core/report.ts';
 import type { ErrorReport, StatusReport } from '../core/status.ts';
 import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { createTarget } from '../targets/index.ts';
-import type { CommandChild } from '../targets/target.ts';
+import type { CommandChild, Confirm } from '../targets/target.ts';
 import { TargetRunner } from './target-runner.ts';
 
 export interface SupervisorOptions {
@@ -17,6 +17,8 @@ export interface SupervisorOptions {
   readonly onChange: () => void;
   /** Only for `wand watch -- COMMAND`: the child gets our own stdin, stdout and stderr. */
   readonly inheritStdio: boolean;
+  /** Asks the user for what the config wants to be asked about; null: nobody can be asked. */
+  readonly confirm: Confirm | null;
 }
 
 export class Supervisor {
@@ -121,8 +123,8 @@ export class Supervisor {
   }
 
   async #start(config: TargetConfig): Promise<void> {
-    const { log, inheritStdio } = this.#options;
-    const target = await createTarget(config, { log, projectRoot: this.#config.root, inheritStdio });
+    const { log, inheritStdio, confirm } = this.#options;
+    const target = await createTarget(config, { log, projectRoot: this.#config.root, inheritStdio, confirm });
     const runner = new TargetRunner(config, target, {
       log,
       projectRoot: this.#config.root,

@@ -3,13 +3,15 @@ import type { DebugwandError } from '../lib/errors.ts';
 import type { TargetConfig } from '../core/types.ts';
 import type { FoundContainer } from './docker-list.ts';
 import type { Admission, UnnamedSource, Survey } from './kubernetes-survey.ts';
-import type { Target } from './target.ts';
+import type { Confirm, Target } from './target.ts';
 
 export interface TargetContext {
   readonly log: { info(text: string): void };
   readonly projectRoot: string;
   /** The command of a local target gets our own stdin, stdout and stderr (`wand watch -- COMMAND`). */
   readonly inheritStdio: boolean;
+  /** Null: nobody can be asked. */
+  readonly confirm?: Confirm | null;
   /** Lines that the command of a local target prints; default: into the log. */
   readonly onLine?: (stream: 'stdout' | 'stderr', line: string) => void;
 }
@@ -23,7 +25,7 @@ export async function createTarget(config: TargetConfig, context: TargetContext)
   }
   if (source.kind === 'kubernetes') {
     const { KubernetesTarget } = await import('./kubernetes.ts');
-    return new KubernetesTarget(source);
+    return new KubernetesTarget(source, context.confirm ?? null);
   }
   const { LocalTarget } = await import('./local.ts');
   const target = new LocalTarget(source, {

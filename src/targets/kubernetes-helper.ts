@@ -17,6 +17,7 @@ import {
   type HelperState,
 } from './kubernetes-helper-facts.ts';
 import { outputOf } from './shared-scope.ts';
+import type { Confirm } from './target.ts';
 
 /** Every one that is started stays in the pod's manifest. */
 const MAX_TRIES = 3;
@@ -28,7 +29,7 @@ export type HelperMode = 'ask' | 'allow' | 'never';
 export interface HelperOptions {
   readonly mode: HelperMode;
   /** For `ask`: asks the user; null where nobody can be asked. */
-  readonly confirm: ((question: string) => Promise<boolean>) | null;
+  readonly confirm: Confirm | null;
   /** Of the container, best first: the one that an agent runs on already. */
   readonly interpreters: readonly string[];
 }
@@ -64,7 +65,7 @@ export class KubernetesHelpers {
         if (now.is === 'running') return name;
       }
     }
-    await this.#permit(place, options);
+    await this.#permit(place, options, signal);
     let last: HelperState = { is: 'starting', reason: '', message: '' };
     for (const interpreter of (await programs(api, place, options.interpreters, signal)).slice(0, MAX_TRIES)) {
       const name = `${HELPER_PREFIX}${randomBytes(4).toString('hex')}`;
@@ -77,11 +78,12 @@ export class KubernetesHelpers {
     throw helperFailed(place, last);
   }
 
-  async #permit(place: HelperPlace, { mode, confirm }: HelperOptions): Promise<void> {
+  async #permit(place: HelperPlace, { mode, confirm }: HelperOptions, signal: AbortSignal): Promise<void> {
     if (mode === 'allow') return;
     if (mode === 'ask' && confirm !== null) {
       this.#answer ??= await confirm(
         `Entering \`${place.container}\` of pod \`${place.pod}\` takes an ephemeral container with SYS_PTRACE. It stays until the pod ends. Add it?`,
+        signal,
       );
       if (this.#answer) return;
     }

@@ -14,7 +14,7 @@ import { watchWorkload } from './kubernetes-watch.ts';
 import { isPythonName } from './python-names.ts';
 import { sharedScope } from './shared-scope.ts';
 import { observed } from './snapshots.ts';
-import type { ExecOptions, ExecStream, Target } from './target.ts';
+import type { Confirm, ExecOptions, ExecStream, Target } from './target.ts';
 
 interface Place {
   readonly namespace: string;
@@ -28,6 +28,7 @@ const MOST_SCOPES = 2_000;
 export class KubernetesTarget implements Target {
   readonly kind = 'kubernetes';
   readonly #source: KubernetesSource;
+  readonly #confirm: Confirm | null;
   readonly #connection: KubernetesConnection;
   readonly #helpers = new KubernetesHelpers();
   /** Of the workload, as last seen. */
@@ -37,8 +38,10 @@ export class KubernetesTarget implements Target {
   /** By start of a container. */
   readonly #scopes = new Map<string, Scope>();
 
-  constructor(source: KubernetesSource) {
+  /** `confirm`: for what the config wants to be asked about; null: nobody can be. */
+  constructor(source: KubernetesSource, confirm: Confirm | null) {
     this.#source = source;
+    this.#confirm = confirm;
     this.#connection = new KubernetesConnection(source);
   }
 
@@ -69,7 +72,7 @@ export class KubernetesTarget implements Target {
       const place = this.#placeOf(api, replica);
       const options = {
         mode: this.#source.ephemeralContainers,
-        confirm: null,
+        confirm: this.#confirm,
         interpreters: [...new Set([...argv.slice(0, 1), ...this.#candidates(replica)])],
       };
       const container = await this.#helpers.nameFor(api, place, options, signal);

@@ -32,6 +32,9 @@ export interface CommandChild {
   restart(): Promise<void>;
 }
 
+/** Asks the user; rejects when the signal aborts. */
+export type Confirm = (question: string, signal: AbortSignal) => Promise<boolean>;
+
 export interface Target {
   readonly kind: TargetKind;
   /** Whole snapshots, first one at once; ends only when `signal` aborts. Never throws for a lost platform. */

@@ -2,9 +2,10 @@
 // it, keys, and giving the terminal back as it was. What the lines say is terminal.ts.
 import { stripVTControlCharacters } from 'node:util';
 import type { StatusReport } from '../core/status.ts';
+import { Questions } from './questions.ts';
 import { outputStyle, type Style } from './style.ts';
 import { statusLines } from './terminal.ts';
-import { cut, widthOf } from './width.ts';
+import { cut, widthOf, wrap } from './width.ts';
 
 /** `process.stdin` fits. */
 export interface Keyboard {
@@ -68,6 +69,7 @@ export class LiveScreen {
   /** While somebody counts down. */
   #tick: NodeJS.Timeout | null = null;
   #help = false;
+  readonly #questions = new Questions(() => this.#schedule());
   #open = true;
 
   constructor(options: LiveOptions) {
@@ -94,9 +96,20 @@ export class LiveScreen {
     this.#schedule();
   }
 
+  /** Whether somebody is there to answer. */
+  get asks(): boolean {
+    return this.#options.keyboard.isTTY === true;
+  }
+
+  /** Shows the question until it is answered by a key. */
+  ask(question: string, signal: AbortSignal): Promise<boolean> {
+    return this.#questions.ask(question, signal);
+  }
+
   /** The last status stays on the screen, the cursor below it. */
   close(): void {
     if (!this.#open) return;
+    this.#questions.close();
     this.#draw(true);
     this.#open = false;
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -163,6 +176,10 @@ export class LiveScreen {
         this.#drawn = [];
         this.#schedule();
         break;
+      case 'y':
+      case 'n':
+        this.#questions.answer(key === 'y');
+        break;
       case 'q':
         onQuit();
         break;
@@ -219,10 +236,12 @@ export class LiveScreen {
     const { keyboard, terminal } = this.#options;
     const keys = keyboard.isTTY === true;
     const help = HELP.map(([key, text]) => `  ${key}  ${text}`);
+    const question = this.#questions.current;
+    const asked = question === null || last ? [] : wrap(`? ${question} (y/n)`, style.width, '  ');
     const footer = !keys || last ? [] : this.#help ? help : ['h help  q quit'];
     const room = (terminal.rows === undefined || terminal.rows < 2 ? DEFAULT_ROWS : terminal.rows) - 1;
     const faint = (line: string): string => (style.color ? `\u001B[2m${line}\u001B[0m` : line);
-    const block = [...status, ...footer.map((line) => faint(cut(line, style.width, '')))];
+    const block = [...status, ...asked, ...footer.map((line) => faint(cut(line, style.width, '')))];
     return block.length <= room ? block : [...block.slice(0, room - 1), '…'];
   }
 

@@ -28,6 +28,8 @@ export interface UiOptions {
 
 export interface Ui {
   update(report: StatusReport): void;
+  /** Asks for yes or no; null where there is no terminal to ask on. Rejects when the signal aborts. */
+  readonly ask: ((question: string, signal: AbortSignal) => Promise<boolean>) | null;
   /** Gives the terminal back. Safe to call twice. */
   close(): void;
 }
@@ -72,6 +74,7 @@ export function createUi(mode: UiMode, options: UiOptions): Ui {
   };
   const unlisten = options.log.listen(show);
   return {
+    ask: screen?.asks === true ? (question, signal) => screen.ask(question, signal) : null,
     update(report) {
       const news = transitions(last, report);
       last = report;

@@ -39,6 +39,10 @@ test('on a real terminal: keys work, the status is drawn in place, and the termi
   terminal.typed('\u001B[A'); // an arrow: its A is no key
   terminal.typed('u');
   await shows('KEY refresh');
+  terminal.typed('a');
+  await shows('? May I? (y/n)');
+  terminal.typed('y');
+  await shows('SAID yes');
   terminal.typed('h');
   await shows('quit: apps run on');
   terminal.typed('c');
