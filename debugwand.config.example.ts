@@ -19,7 +19,7 @@ export default {
       // For this target only, where it should differ from the setting at the bottom:
       holdAtStart: false,
       terminateOnDisconnect: false,
-      notify: true,
+      notify: { reattached: true, crashed: true, blocked: true, paused: true },
       lease: 60,
       whilePaused: { probes: 'answer', readiness: 'answer' },
     },
@@ -82,8 +82,9 @@ export default {
   // Let the editor's stop button end the app. Off: leaving the debugger never ends the app.
   terminateOnDisconnect: false,
 
-  // Desktop notifications: debugger back after a reload, worker crashed, target blocked.
-  notify: true,
+  // Desktop notifications, by kind: debugger back (with the time it took), worker crashed (with its exception), target blocked
+  // (with the fix), paused and about to be ended. Or true, or false, for all. A target's own setting comes first.
+  notify: { reattached: true, crashed: true, blocked: true, paused: true },
 
   // Seconds that breakpoints and a stop are kept while the connection into the target is cut; then the app runs on. 0: off.
   lease: 60,

@@ -261,6 +261,17 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
       }),
     );
 
+  program
+    .command('notify')
+    .description('show a test notification of each kind, and say whether the desktop took it')
+    .option('--test', 'show them')
+    .action(
+      run(async (options: Record<string, never>) => {
+        const { notifyCommand } = await import('./commands/notify.ts');
+        return notifyCommand(options);
+      }),
+    );
+
   program.command('__targets', { hidden: true }).action(
     run(async () => {
       const { targetsCommand } = await import('./commands/completion.ts');

@@ -17,6 +17,9 @@ export type Incoming =
   /** `id` null: the agent could not tell which request it was. */
   | { readonly type: 'failure'; readonly id: number | null; readonly error: AgentError };
 
+/** Of an exception, characters. */
+const MOST_WORDS = 500;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** A message of the agent, or null for what is none. */
@@ -73,6 +76,11 @@ function parseEvent(value: Fields): AgentEvent | null {
       const { pid, startTime, signal } = value;
       if (!isNumber(pid) || !isNumber(startTime)) return null;
       return { event: 'exited', pid, startTime, ...(isNumber(signal) ? { signal } : {}) };
+    }
+    case 'raised': {
+      const { pid, startTime, text } = value;
+      if (!isNumber(pid) || !isNumber(startTime) || !isString(text)) return null;
+      return { event: 'raised', pid, startTime, text: text.slice(0, MOST_WORDS) };
     }
     case 'left': {
       const { pid, startTime, why, ended } = value;

@@ -62,6 +62,15 @@ export interface ExitedEvent {
   readonly signal?: number | null;
 }
 
+/** An exception that nobody catches is about to end a worker that was entered; its `exited` comes, too. */
+export interface RaisedEvent {
+  readonly event: 'raised';
+  readonly pid: number;
+  readonly startTime: number;
+  /** Its last line: "ValueError: no such user". */
+  readonly text: string;
+}
+
 /** A worker that was entered lost its in-worker thread or was released from inside. */
 export interface LeftEvent {
   readonly event: 'left';
@@ -86,7 +95,8 @@ export interface ChannelClosedEvent {
   readonly why: string;
 }
 
-export type AgentEvent = Hello | ProcessesEvent | ExitedEvent | LeftEvent | OutputEvent | ChannelClosedEvent;
+export type AgentEvent =
+  Hello | ProcessesEvent | ExitedEvent | RaisedEvent | LeftEvent | OutputEvent | ChannelClosedEvent;
 
 /** Requests of the daemon: `{id, method, params}`; answers `{id, result}` or `{id, error: AgentError}`. */
 export interface Methods {

@@ -121,7 +121,9 @@ async function debugpy(): Promise<Check> {
 
 function notifications(): Check {
   const reason = notificationState(process.env);
-  return reason === null ? ok('notifications', 'a service is there') : skip('notifications', `silent: ${reason}`);
+  return reason === null
+    ? ok('notifications', 'can be sent; `wand notify --test` shows one of each kind')
+    : skip('notifications', `none: ${reason}`);
 }
 
 async function portCheck(target: TargetConfig, running: boolean): Promise<Check> {

@@ -65,8 +65,8 @@ export interface CommonInput {
   holdAtStart?: boolean;
   /** Let the app end when the editor's stop button asks for it. Default: false: leaving the debugger never ends the app. */
   terminateOnDisconnect?: boolean;
-  /** Desktop notifications: debugger back, worker crashed, target blocked. Default: true. */
-  notify?: boolean;
+  /** Desktop notifications: all, none, or by kind; a kind that is not named is as it is for all targets. Default: true. */
+  notify?: boolean | NotifyConfig;
   /**
    * Seconds that a worker's debugger waits, breakpoints and stops kept, for a connection that was cut; then the app runs
    * on without it. 0: not at all. Default: 60.
@@ -145,4 +145,16 @@ export interface Config extends CommonInput {
   process?: ProcessInput;
   /** Kubernetes contexts that may be debugged although they do not look local; `*` stands for anything. Default: none. */
   allowContexts?: string[];
+}
+
+/** Kinds of desktop notifications. */
+export interface NotifyConfig {
+  /** The debugger is back in a worker after a reload, restart, crash or rollout, with the time that it took. */
+  reattached?: boolean;
+  /** A worker crashed, with the last line of its exception where it left one. */
+  crashed?: boolean;
+  /** A target cannot be debugged, with the fix. */
+  blocked?: boolean;
+  /** A worker is paused, and something is about to end it. */
+  paused?: boolean;
 }

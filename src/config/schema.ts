@@ -3,6 +3,7 @@
 import { posix, resolve, win32 } from 'node:path';
 import type {
   KubernetesSource,
+  NotifySettings,
   PathMapping,
   ProcessChoice,
   ProjectConfig,
@@ -52,7 +53,7 @@ function resolveTarget(name: string, target: RawTarget, config: RawConfig, port:
     holdAtStart: target.holdAtStart ?? config.holdAtStart ?? TARGET_DEFAULTS.holdAtStart,
     terminateOnDisconnect:
       target.terminateOnDisconnect ?? config.terminateOnDisconnect ?? TARGET_DEFAULTS.terminateOnDisconnect,
-    notify: target.notify ?? config.notify ?? TARGET_DEFAULTS.notify,
+    notify: notifyOf(target.notify, notifyOf(config.notify, TARGET_DEFAULTS.notify)),
     leaseSeconds: target.lease ?? config.lease ?? TARGET_DEFAULTS.leaseSeconds,
     whilePaused: {
       probes: target.whilePaused?.probes ?? config.whilePaused?.probes ?? TARGET_DEFAULTS.whilePaused.probes,
@@ -60,6 +61,18 @@ function resolveTarget(name: string, target: RawTarget, config: RawConfig, port:
         target.whilePaused?.readiness ?? config.whilePaused?.readiness ?? TARGET_DEFAULTS.whilePaused.readiness,
     },
     forward: (target.forward ?? []).flatMap((text) => parseForward(text) ?? []),
+  };
+}
+
+/** A kind that is not named stays as it is. */
+function notifyOf(raw: RawConfig['notify'], otherwise: NotifySettings): NotifySettings {
+  const { reattached, crashed, blocked, paused } =
+    typeof raw === 'boolean' ? { reattached: raw, crashed: raw, blocked: raw, paused: raw } : (raw ?? {});
+  return {
+    reattached: reattached ?? otherwise.reattached,
+    crashed: crashed ?? otherwise.crashed,
+    blocked: blocked ?? otherwise.blocked,
+    paused: paused ?? otherwise.paused,
   };
 }
 

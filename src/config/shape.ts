@@ -78,10 +78,22 @@ const whilePaused = z
   })
   .describe("{ probes: 'answer' | 'warn', readiness: 'answer' | 'fail' }");
 
+const notify = z
+  .union([
+    flag,
+    z.strictObject({
+      reattached: flag.optional(),
+      crashed: flag.optional(),
+      blocked: flag.optional(),
+      paused: flag.optional(),
+    }),
+  ])
+  .describe('true, false, or an object like { reattached: false }: reattached, crashed, blocked, paused');
+
 const common = {
   holdAtStart: flag.optional(),
   terminateOnDisconnect: flag.optional(),
-  notify: flag.optional(),
+  notify: notify.optional(),
   lease: z.number().min(0).max(3600).describe('seconds: a number from 0 to 3600').optional(),
   whilePaused: whilePaused.optional(),
 };
@@ -220,7 +232,7 @@ function schemaAt(path: Path): unknown {
   let at: unknown = config;
   for (const key of path) {
     at = unwrap(at);
-    // The only union is `process`; its object is the branch that has something below it.
+    // Of `process` and `notify`, the unions, the object is the branch that has something below it.
     if (at instanceof z.ZodUnion) at = at.options.find((option) => option instanceof z.ZodObject);
     if (at instanceof z.ZodObject) at = Object.entries(at.shape).find(([name]) => name === key)?.[1];
     else if (at instanceof z.ZodRecord) at = at.valueType;

@@ -15,6 +15,8 @@ export type Observation =
   | { readonly type: 'agent-lost'; readonly error: DebugwandError }
   | { readonly type: 'processes'; readonly processes: readonly ProcessInfo[]; readonly changed: boolean }
   | { readonly type: 'exited'; readonly exit: Exit }
+  /** An exception that nobody catches is about to end it. */
+  | { readonly type: 'raised'; readonly pid: number; readonly startTime: number; readonly text: string }
   | { readonly type: 'entering'; readonly generation: number; readonly rung: Rung }
   | { readonly type: 'entered'; readonly generation: number; readonly rung: Rung; readonly result: EnterResult }
   | { readonly type: 'enter-failed'; readonly generation: number; readonly rung: Rung; readonly error: EntryFailure }

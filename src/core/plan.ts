@@ -7,6 +7,7 @@ import type { Replica, Rung, TargetConfig } from './types.ts';
 import { isAsleep, type WorkerState } from './entry-state.ts';
 import { replicaKey, type TargetState } from './state.ts';
 import { nextStep } from './ladder.ts';
+import { endOf } from './worker-end.ts';
 
 export type Action =
   /** Stop the agents of the replica followed so far, follow this one (null: none). */
@@ -185,5 +186,7 @@ function decideWorker(config: TargetConfig, state: TargetState, means: Means, ag
 
 function waitingMessage(state: TargetState, why: string): string {
   if (state.previous === null) return why;
-  return `worker ${String(state.previous.worker.pid)} ended, waiting for the next one (${why})`;
+  const name = `worker ${String(state.previous.worker.pid)}`;
+  const reason = endOf(state, state.previous.worker)?.reason ?? null;
+  return `${name} ended${reason === null ? '' : `: ${reason}`}, waiting for the next one (${why})`;
 }

@@ -6,6 +6,7 @@ import { pauseBudget, pauseReport } from './pause-budget.ts';
 import type { Plan } from './plan.ts';
 import { replicaKey, type TargetState } from './state.ts';
 import { processReport } from './process-report.ts';
+import { workerEnd } from './worker-end.ts';
 
 export function errorReport(error: DebugwandError): ErrorReport {
   return { code: error.code, message: error.message, fix: error.fix };
@@ -39,6 +40,7 @@ export function targetReport(
       last: state.reattach.history.at(-1) ?? null,
       history: state.reattach.history,
     },
+    lastEnd: workerEnd(state),
     error: plan.error === null ? null : errorReport(plan.error),
     replicas: (state.snapshot?.replicas ?? []).map((replica) => ({
       name: replica.name,

@@ -2,6 +2,7 @@
 // said.
 import { replicaKey, sameProcess, type TargetState } from './state.ts';
 import type { ProcessInfo, Replica } from './types.ts';
+import { endOf } from './worker-end.ts';
 
 export interface SessionEnd {
   /** "worker 43 exited" */
@@ -13,6 +14,8 @@ export interface SessionEnd {
 /** Why the session with that worker ends, by the state that makes it end. */
 export function sessionEnd(state: TargetState, process: ProcessInfo, replica: Replica): SessionEnd {
   const name = `worker ${String(process.pid)}`;
+  const end = endOf(state, process);
+  if (end?.crashed === true) return { text: `${name} crashed: ${end.reason ?? 'no reason known'}`, ended: true };
   const { replica: now, worker, processes } = state;
   if (now === null || replicaKey(now) !== replicaKey(replica)) {
     const where = state.snapshot?.replicas.find(({ id }) => id === replica.id);

@@ -3,7 +3,7 @@
 import type { DebugwandError } from '../lib/errors.ts';
 import type { Classification, ProcessInfo, Replica, Rung, Snapshot, TargetConfig } from './types.ts';
 import { classify } from './classify.ts';
-import { reattachReason, type Exit } from './exit-reason.ts';
+import { reattachReason } from './exit-reason.ts';
 import type { Observation } from './observation.ts';
 import { goesOn, RUNS, stops, type PauseState } from './pause-budget.ts';
 import { cutAgent, lostAgent, retryAgent, startingAgent, type AgentState } from './agent-state.ts';
@@ -17,6 +17,7 @@ import {
   type Reattaches,
   type WorkerState,
 } from './entry-state.ts';
+import type { LastWords, SeenExit } from './worker-end.ts';
 
 export interface TargetState {
   readonly snapshot: Snapshot | null;
@@ -35,7 +36,9 @@ export interface TargetState {
     readonly worker: ProcessInfo;
   } | null;
   /** How the last worker that was followed ended, as far as the kernel told. */
-  readonly lastExit: Exit | null;
+  readonly lastExit: SeenExit | null;
+  /** What it said of the exception that ended it. */
+  readonly lastWords: LastWords | null;
   /** Workers followed so far. */
   readonly generation: number;
   /** The rung that worked last in this container: tried first, so that a reload pays for no failures. */
@@ -62,6 +65,7 @@ export const INITIAL_STATE: TargetState = {
   worker: null,
   previous: null,
   lastExit: null,
+  lastWords: null,
   generation: 0,
   provenRung: null,
   provenSkips: [],
@@ -125,8 +129,14 @@ export function observe(
       const processes = state.processes.filter((p) => !sameProcess(p, exit));
       // The tree's next event brings its successor; only the end itself is news now.
       const ended = state.worker !== null && sameProcess(state.worker.process, exit);
-      const lastExit = state.previous !== null && sameProcess(state.previous.worker, exit) ? exit : state.lastExit;
+      const isLast = state.previous !== null && sameProcess(state.previous.worker, exit);
+      const lastExit = isLast ? { ...exit, at: now } : state.lastExit;
       return { ...state, processes, lastExit, worker: ended ? null : state.worker };
+    }
+    case 'raised': {
+      const { pid, startTime, text } = seen;
+      const isLast = state.previous !== null && sameProcess(state.previous.worker, seen);
+      return isLast ? { ...state, lastWords: { pid, startTime, text, at: now } } : state;
     }
     case 'config':
       return withTree(state, state.processes, config, now);
@@ -272,14 +282,16 @@ function follow(state: TargetState, process: ProcessInfo, now: number): TargetSt
 
 /** Null: it is no other worker than before. */
 function causeOf(state: TargetState, process: ProcessInfo): WorkerState['cause'] {
-  const { previous, classification, replica, lastExit, worker } = state;
+  const { previous, classification, replica, lastExit, lastWords, worker } = state;
   if (previous === null || classification === null || replica === null) return null;
   const same = sameProcess(previous.worker, process) && previous.worker.execId === process.execId;
   if (same && replicaKey(previous.replica) === replicaKey(replica)) {
     // Entered again. Only what was not counted before that still counts.
     return worker !== null && worker.generation > state.reattach.recorded ? worker.cause : null;
   }
-  return reattachReason(previous, { classification, replica, worker: process }, lastExit === null ? [] : [lastExit]);
+  const raised = lastWords === null ? [] : [{ ...lastWords, raised: true }];
+  const exits = [...raised, ...(lastExit === null ? [] : [lastExit])];
+  return reattachReason(previous, { classification, replica, worker: process }, exits);
 }
 
 function recordReattach(state: TargetState, generation: number, at: number): TargetState {

@@ -96,6 +96,21 @@ export interface PauseReport {
   readonly limits: readonly string[];
 }
 
+/** How the last worker that was followed ended, as far as anybody told. */
+export interface WorkerEndReport {
+  readonly pid: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** By a signal of its own fault, or by an exception that nobody caught. */
+  readonly crashed: boolean;
+  /** The last line of that exception: "ValueError: no such user"; null: none is known. */
+  readonly exception: string | null;
+  /** "SIGSEGV"; null: by none, or nobody knows. */
+  readonly signal: string | null;
+  /** The exception, or the signal in words; null: nothing is known. */
+  readonly reason: string | null;
+}
+
 export interface TargetReport {
   readonly name: string;
   readonly kind: TargetKind;
@@ -116,6 +131,8 @@ export interface TargetReport {
     /** The last 50, oldest first. */
     readonly history: readonly ReattachReport[];
   };
+  /** Null: no worker has ended yet. */
+  readonly lastEnd: WorkerEndReport | null;
   readonly error: ErrorReport | null;
   /** Where the target may run, best first. */
   readonly replicas: readonly ReplicaReport[];

@@ -6,7 +6,7 @@ export const TARGET_DEFAULTS = {
   process: 'auto',
   holdAtStart: false,
   terminateOnDisconnect: false,
-  notify: true,
+  notify: { reattached: true, crashed: true, blocked: true, paused: true },
   leaseSeconds: 60,
   whilePaused: { probes: 'answer', readiness: 'answer' },
   forward: [],

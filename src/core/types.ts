@@ -56,7 +56,7 @@ export interface TargetConfig {
   readonly process: ProcessChoice;
   readonly holdAtStart: boolean;
   readonly terminateOnDisconnect: boolean;
-  readonly notify: boolean;
+  readonly notify: NotifySettings;
   /** How long an agent whose wire was cut waits for it to be mended, seconds; then the app runs on. 0: not at all. */
   readonly leaseSeconds: number;
   readonly whilePaused: WhilePaused;
@@ -218,3 +218,7 @@ export interface Classification {
 
 /** The ways to get in, best first. */
 export type Rung = 'exec' | 'exec-as-worker' | 'helper-container';
+
+/** What desktop notifications are about. */
+export type NotifyKind = 'reattached' | 'crashed' | 'blocked' | 'paused';
+export type NotifySettings = Readonly<Record<NotifyKind, boolean>>;

@@ -81,6 +81,8 @@ export class Followed {
         return this.#post({ type: 'processes', processes: event.processes, changed: event.changed });
       case 'exited':
         return this.#post({ type: 'exited', exit: event });
+      case 'raised':
+        return this.#post({ type: 'raised', pid: event.pid, startTime: event.startTime, text: event.text });
       case 'left':
         // An end is told by `exited`, with what the kernel says of it.
         if (event.ended === true) return;

@@ -1,7 +1,8 @@
 // Owns which desktop notifications are due: from one status report to the next, one notification for a burst of events.
 // Pure: the time is an argument, and when to ask again is part of the answer. Showing them is notify.ts.
 import type { StatusReport, TargetReport } from '../core/status.ts';
-import { seconds } from './terminal.ts';
+import type { NotifyKind } from '../core/types.ts';
+import { blockedText, type Notice, type Notification, summary } from './notification-text.ts';
 
 /** A burst ends when nothing has happened for this long, or after `BURST_MS`, ms. */
 export const QUIET_MS = 700;
@@ -11,16 +12,8 @@ export const GONE_MS = 3_000;
 
 /** So long before a pause is ended by others, ms. */
 export const LAST_MS = 10_000;
-
-type Kind = 'back' | 'crashed' | 'blocked' | 'late' | 'overdue';
-
-interface Notice {
-  readonly kind: Kind;
-  readonly target: string;
-  readonly text: string;
-  /** How long it took, for `back`, ms. */
-  readonly ms: number | null;
-}
+/** Each is left alone for so long before the next takes its place, ms. */
+export const SPACE_MS = 3_000;
 
 interface Warned {
   readonly since: number;
@@ -37,11 +30,8 @@ export interface NotificationState {
   /** Of the burst that is pending, ms since the epoch. */
   readonly firstAt: number;
   readonly lastAt: number;
-}
-
-export interface Notification {
-  readonly title: string;
-  readonly message: string;
+  /** When the one before was shown. */
+  readonly shownAt: number;
 }
 
 export interface Advance {
@@ -58,27 +48,42 @@ export const QUIET: NotificationState = {
   pending: [],
   firstAt: 0,
   lastAt: 0,
+  shownAt: -Infinity,
 };
 
-/** The next state after a report, or (with the same report) after time has passed. */
-export function advance(state: NotificationState, report: StatusReport, now: number): Advance {
-  const { gone, crashed } = lookForGone(state, report, now);
-  const { pauses, late, waits: warnings } = lookForLate(state, report, now);
-  const fresh = [...noticesOf(state.last, report), ...crashed, ...late];
+/** The next state after a report, or (with the same report) after time has passed. `wants`: what the config asks for. */
+export function advance(
+  state: NotificationState,
+  report: StatusReport,
+  now: number,
+  wants: (target: string, kind: NotifyKind) => boolean = () => true,
+): Advance {
+  const crashes = crashesOf(state.last, report);
+  const { gone, lost } = lookForGone(state, report, crashes, now);
+  const { pauses, late, waits } = lookForLate(state, report, now);
+  const all = [...crashes, ...noticesOf(state.last, report), ...lost, ...late];
+  const fresh = all.filter(({ target, kind }) => wants(target, kind));
   const pending = [...state.pending, ...fresh];
   const firstAt = state.pending.length === 0 ? now : state.firstAt;
   const lastAt = fresh.length > 0 ? now : state.lastAt;
-  const isUrgent = pending.some(({ kind }) => kind === 'late' || kind === 'overdue');
-  const dueAt = pending.length === 0 ? null : isUrgent ? now : Math.min(lastAt + QUIET_MS, firstAt + BURST_MS);
+  const dueAt = pending.length === 0 ? null : whenDue(pending, { firstAt, lastAt, shownAt: state.shownAt }, now);
   const isDue = dueAt !== null && now >= dueAt;
-  const waits = [...gone.values()].flatMap((since) => (since === null ? [] : [since + GONE_MS]));
-  waits.push(...warnings);
+  waits.push(...[...gone.values()].flatMap((since) => (since === null ? [] : [since + GONE_MS])));
   if (dueAt !== null && !isDue) waits.push(dueAt);
+  const shownAt = isDue ? now : state.shownAt;
   return {
-    state: { last: report, gone, pauses, pending: isDue ? [] : pending.slice(-100), firstAt, lastAt },
+    state: { last: report, gone, pauses, pending: isDue ? [] : pending.slice(-100), firstAt, lastAt, shownAt },
     show: isDue ? summary(pending) : null,
     wakeAt: waits.length === 0 ? null : Math.min(...waits),
   };
+}
+
+type Times = Pick<NotificationState, 'firstAt' | 'lastAt' | 'shownAt'>;
+
+/** What has seconds left waits for nothing. */
+function whenDue(pending: readonly Notice[], { firstAt, lastAt, shownAt }: Times, now: number): number {
+  if (pending.some(({ kind }) => kind === 'paused')) return now;
+  return Math.max(Math.min(lastAt + QUIET_MS, firstAt + BURST_MS), shownAt + SPACE_MS);
 }
 
 function noticesOf(before: StatusReport | null, after: StatusReport): Notice[] {
@@ -89,36 +94,54 @@ function noticesOf(before: StatusReport | null, after: StatusReport): Notice[] {
     if (last !== null && count > was.reattach.count) {
       const why = last.reason === 'crash' ? 'after a crash' : `after a ${last.reason}`;
       const worker = target.worker === null ? '' : `worker ${String(target.worker.pid)} `;
-      return [{ kind: 'back', target: target.name, text: `${worker}${why}`, ms: last.ms }];
+      return [{ kind: 'reattached', target: target.name, text: `${worker}${why}`, ms: last.ms }];
     }
     if (target.phase === 'blocked' && was.phase !== 'blocked') {
-      return [{ kind: 'blocked', target: target.name, text: target.error?.message ?? target.message, ms: null }];
+      const text = blockedText(target.error?.message ?? target.message, target.error?.fix ?? null);
+      return [{ kind: 'blocked', target: target.name, text, ms: null }];
     }
     return [];
   });
 }
 
-/** A worker that a living supervisor does not replace: a syntax error, an exception at start, a kill. */
+/** Workers of which is known that they crashed. */
+function crashesOf(before: StatusReport | null, after: StatusReport): Notice[] {
+  return after.targets.flatMap(({ name, lastEnd }): Notice[] => {
+    const was = before?.targets.find((target) => target.name === name);
+    if (was === undefined || lastEnd === null || !lastEnd.crashed) return [];
+    // The same end may be told twice: what it was of comes by another way than the end itself.
+    const { pid, reason } = lastEnd;
+    if (was.lastEnd !== null && was.lastEnd.pid === pid && was.lastEnd.crashed) return [];
+    return [
+      { kind: 'crashed', target: name, text: `${reason ?? 'no reason known'} (worker ${String(pid)})`, ms: null },
+    ];
+  });
+}
+
+/** A worker that a living supervisor does not replace: it ended before anybody could look, or will stay away. */
 function lookForGone(
   state: NotificationState,
   report: StatusReport,
+  crashes: readonly Notice[],
   now: number,
-): { gone: Map<string, number | null>; crashed: Notice[] } {
+): { gone: Map<string, number | null>; lost: Notice[] } {
   const gone = new Map<string, number | null>();
-  const crashed: Notice[] = [];
+  const lost: Notice[] = [];
   for (const target of report.targets) {
     if (target.worker !== null || target.phase !== 'waiting' || target.processes.length === 0) continue;
     const since = state.gone.get(target.name);
-    if (since === undefined) {
+    if (crashes.some((crash) => crash.target === target.name)) {
+      gone.set(target.name, null);
+    } else if (since === undefined) {
       if (hadWorker(state.last, target)) gone.set(target.name, now);
     } else if (since === null || now < since + GONE_MS) {
       gone.set(target.name, since);
     } else {
       gone.set(target.name, null);
-      crashed.push({ kind: 'crashed', target: target.name, text: target.message, ms: null });
+      lost.push({ kind: 'crashed', target: target.name, text: target.message, ms: null });
     }
   }
-  return { gone, crashed };
+  return { gone, lost };
 }
 
 /** A pause that others are about to end, or should have ended. */
@@ -139,31 +162,11 @@ function lookForLate(
     if (told !== null) pauses.set(name, { since, told });
     if (told !== 'overdue') waits.push(told === null ? until - LAST_MS : until);
     if (told === null || told === before) continue;
-    late.push({ kind: told, target: name, text: limits[0] ?? '', ms: Math.max(0, until - now) });
+    late.push({ kind: 'paused', target: name, text: limits[0] ?? '', ms: Math.max(0, until - now) });
   }
   return { pauses, late, waits };
 }
 
 function hadWorker(before: StatusReport | null, target: TargetReport): boolean {
   return (before?.targets.find(({ name }) => name === target.name)?.worker ?? null) !== null;
-}
-
-/** One for all: what is worst stands in the title. */
-function summary(notices: readonly Notice[]): Notification | null {
-  const worst = (['late', 'overdue', 'blocked', 'crashed', 'back'] as const).find((kind) =>
-    notices.some((notice) => notice.kind === kind),
-  );
-  const chosen = notices.filter((notice) => notice.kind === worst);
-  const last = chosen.at(-1);
-  if (worst === undefined || last === undefined) return null;
-  const names = [...new Set(chosen.map((notice) => notice.target))].join(', ');
-  if (worst === 'late') {
-    return { title: `${names}: ${String(Math.ceil((last.ms ?? 0) / 1000))} s left`, message: `Continue: ${last.text}` };
-  }
-  if (worst === 'overdue') return { title: `${names}: paused for too long`, message: last.text };
-  if (worst === 'blocked') return { title: `${names}: blocked`, message: last.text };
-  if (worst === 'crashed') return { title: `${names}: worker crashed`, message: last.text };
-  const time = last.ms === null ? '' : ` in ${seconds(last.ms)}`;
-  const more = chosen.length === 1 ? '' : ` (${String(chosen.length)} times)`;
-  return { title: `${names}: debugger back${time}`, message: `${last.text}${more}` };
 }

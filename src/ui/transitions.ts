@@ -7,7 +7,17 @@ import { seconds } from './terminal.ts';
 export interface Transition {
   readonly level: Level;
   readonly event:
-    'target' | 'phase' | 'reattach' | 'editor' | 'stopped' | 'running' | 'pause' | 'forward' | 'removed' | 'config';
+    | 'target'
+    | 'phase'
+    | 'crash'
+    | 'reattach'
+    | 'editor'
+    | 'stopped'
+    | 'running'
+    | 'pause'
+    | 'forward'
+    | 'removed'
+    | 'config';
   /** Null: about all of them. */
   readonly target: string | null;
   readonly text: string;
@@ -48,6 +58,8 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
     if (target.error !== null) found.push(errorLine(target));
     return [...found, ...forwardLines(was, target)];
   }
+  const crash = crashLine(was, target);
+  if (crash !== null) found.push(crash);
   const isBack = reattach.count > was.reattach.count && reattach.last !== null;
   if (isBack && reattach.last !== null) {
     const { ms, seenMs, reason } = reattach.last;
@@ -57,8 +69,9 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
   }
   if (target.error !== null && target.error.message !== was.error?.message) found.push(errorLine(target));
   else if (!isBack && isNews(was, target)) {
-    // With an editor there, the line of the re-attach is about to say it, with its time.
-    const level = phase === 'attached' && editor.connected && was.editor.connected ? 'debug' : 'info';
+    // With an editor there, the line of the re-attach is about to say it, with its time; a crash was told just now.
+    const isTold = phase === 'attached' ? editor.connected && was.editor.connected : crash !== null;
+    const level = isTold ? 'debug' : 'info';
     found.push(line(level, 'phase', name, sentence(target), { phase }));
   }
   if (editor.connected !== was.editor.connected) {
@@ -94,6 +107,18 @@ function forwardLines(was: TargetReport | undefined, { name, forwards }: TargetR
     const isNew = before?.remotePort !== remotePort || before.state === 'blocked';
     const text = isNew ? `${port} is port ${String(remotePort)} there` : `${port} ${state}: ${message}`;
     return [line(isNew ? 'info' : 'debug', 'forward', name, text, data)];
+  });
+}
+
+/** Once for each worker, also where the reason is known only after the end. */
+function crashLine(was: TargetReport, { name, lastEnd }: TargetReport): Transition | null {
+  if (lastEnd === null || !lastEnd.crashed || (was.lastEnd?.crashed === true && was.lastEnd.pid === lastEnd.pid))
+    return null;
+  const { pid, exception, signal, reason } = lastEnd;
+  return line('warn', 'crash', name, `worker ${String(pid)} crashed: ${reason ?? 'no reason known'}`, {
+    pid,
+    exception,
+    signal,
   });
 }
 

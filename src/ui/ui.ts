@@ -60,9 +60,9 @@ export function createUi(mode: UiMode, options: UiOptions): Ui {
       : null;
   const notifier = new Notifier({
     env,
-    enabled: (name) => options.notify && options.targetConfig(name)?.notify === true,
+    wants: (name, kind) => options.notify && options.targetConfig(name)?.notify[kind] === true,
     onFailure: (why) => {
-      options.log.debug(why);
+      options.log.info(why);
     },
   });
   const show = (entry: LogEntry): void => {

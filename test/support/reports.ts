@@ -40,6 +40,7 @@ export const attached: TargetReport = {
   editor: { connected: true, client: 'VS Code' },
   stoppedAt: null,
   reattach: { count: 1, last: { at: 0, ms: 140, seenMs: 90, reason: 'reload' }, history: [] },
+  lastEnd: null,
   error: null,
   replicas: [],
   cluster: null,

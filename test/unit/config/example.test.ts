@@ -40,7 +40,7 @@ test('the example shows every setting, and what it sets is the default', async (
     process: 'auto',
     holdAtStart: false,
     terminateOnDisconnect: false,
-    notify: true,
+    notify: { reattached: true, crashed: true, blocked: true, paused: true },
     lease: 60,
   });
   expect(example.whilePaused).toEqual({ probes: 'answer', readiness: 'answer' });

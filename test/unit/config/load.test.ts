@@ -138,7 +138,7 @@ describe('a TypeScript config', () => {
       'app/legacy.cjs': `module.exports = { notify: false };`,
     });
     const config = await loadConfig({ cwd: project.at('app') }, never);
-    expect(config.targets).toMatchObject([{ name: 'api', port: 6000, notify: false }]);
+    expect(config.targets).toMatchObject([{ name: 'api', port: 6000, notify: { crashed: false, paused: false } }]);
   });
 
   test('may use CommonJS itself', async () => {

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../../../src/config/input.ts';
 import { parseConfig } from '../../../src/config/schema.ts';
-import type { TargetConfig } from '../../../src/core/types.ts';
+import { TARGET_DEFAULTS } from '../../../src/core/target-defaults.ts';
+import type { NotifySettings, TargetConfig } from '../../../src/core/types.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 
 const PLACE = { file: '/p/debugwand.config.ts', root: '/p' };
 const docker = { container: 'c' };
+const NONE: NotifySettings = { reattached: false, crashed: false, blocked: false, paused: false };
 
 function targets(config: Config): readonly TargetConfig[] {
   return parseConfig(config, PLACE).targets;
@@ -112,7 +114,7 @@ describe('what a config says', () => {
       process: 'auto',
       holdAtStart: false,
       terminateOnDisconnect: false,
-      notify: true,
+      notify: { reattached: true, crashed: true, blocked: true, paused: true },
       leaseSeconds: 60,
       whilePaused: { probes: 'answer', readiness: 'answer' },
       forward: [],
@@ -130,7 +132,7 @@ describe('what a config says', () => {
       process: { match: 'worker' },
       holdAtStart: true,
       terminateOnDisconnect: true,
-      notify: false,
+      notify: NONE,
       leaseSeconds: 60,
       whilePaused: { probes: 'answer', readiness: 'answer' },
       forward: [],
@@ -162,10 +164,22 @@ describe('what a config says', () => {
       holdAtStart: true,
     });
     expect(found.map(({ process, notify, holdAtStart }) => [process, notify, holdAtStart])).toEqual([
-      [{ match: 'm' }, false, true],
-      ['auto', true, true],
-      ['auto', false, true],
+      [{ match: 'm' }, NONE, true],
+      ['auto', TARGET_DEFAULTS.notify, true],
+      ['auto', NONE, true],
     ]);
+  });
+
+  test('kinds of notifications: those that are named, the others as for all targets', () => {
+    type Notify = NonNullable<Config['notify']>;
+    const of = (all: Notify, own?: Notify): NotifySettings | undefined =>
+      targets({ targets: { a: own === undefined ? { docker } : { docker, notify: own } }, notify: all })[0]?.notify;
+    const ALL = TARGET_DEFAULTS.notify;
+    expect(of(true, { reattached: false })).toEqual({ ...ALL, reattached: false });
+    expect(of(false, { blocked: true })).toEqual({ ...NONE, blocked: true });
+    expect(of({ paused: false, crashed: false }, { crashed: true })).toEqual({ ...ALL, paused: false });
+    expect(of({ paused: false })).toEqual({ ...ALL, paused: false });
+    expect(of({ paused: false }, true)).toEqual(ALL);
   });
 
   test('ports: the named ones, and the next free numbers for the others, always the same', () => {
@@ -207,7 +221,9 @@ describe('what is wrong with a config', () => {
     ],
     [one({ docker, port: 65536 }), 'targets.web.port: found the number 65536.'],
     [one({ docker, port: 1.5 }), 'targets.web.port: found the number 1.5.'],
-    [one({ docker, notify: 'yes' }), 'targets.web.notify: found the string "yes". Allowed: true or false'],
+    [one({ docker, notify: 'yes' }), 'targets.web.notify: found the string "yes". Allowed: true, false, or an object'],
+    [one({ docker, notify: { crahsed: true } }), 'targets.web.notify.crahsed'],
+    [one({ docker, notify: { crashed: 1 } }), 'targets.web.notify.crashed: found the number 1. Allowed: true or false'],
     [
       one({ docker, process: 'gunicorn' }),
       'targets.web.process: found the string "gunicorn". Allowed: \'auto\', { match:',

@@ -23,7 +23,7 @@ const cases: readonly (readonly [what: string, change: Partial<TargetConfig>, fa
   ['command', { source: { kind: 'local', command: ['x'], cwd: '/' } }, 'replaced'],
   ['process', { process: { match: 'x' } }, 'updated'],
   ['path mappings', { pathMappings: [{ local: '/p', remote: '/app' }] }, 'updated'],
-  ['notify', { notify: false }, 'updated'],
+  ['notify', { notify: { ...TARGET_DEFAULTS.notify, blocked: false } }, 'updated'],
   ['holdAtStart', { holdAtStart: true }, 'updated'],
   ['forward', { forward: [{ localPort: 8000, remotePort: 'http' }] }, 'updated'],
 ];

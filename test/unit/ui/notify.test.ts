@@ -1,6 +1,7 @@
 import { chmod, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { notificationState, Notifier, showNotification } from '../../../src/ui/notify.ts';
+import { Desktop } from '../../../src/ui/desktop.ts';
+import { notificationState, Notifier } from '../../../src/ui/notify.ts';
 import { type Folder, folder } from '../../support/folder.ts';
 import { until } from '../../support/until.ts';
 import { attached, report, waiting } from '../../support/reports.ts';
@@ -25,12 +26,13 @@ const linux = test.skipIf(process.platform !== 'linux');
 linux('words reach the service as they are, whatever a shell would make of them', async () => {
   const { project, env } = await service(record);
   await using _ = project;
-  await showNotification(
-    { title: '-u "$(touch /tmp/x)" `id` \'', message: 'a\\n; rm -rf $HOME <b> & \u001B[2J\nend' },
-    env,
+  await new Desktop(env).show(
+    { kind: 'blocked', title: '-u "$(touch /tmp/x)" `id` \'', message: 'a\\n; rm -rf $HOME <b> & \u001B[2J\nend' },
+    null,
   );
   expect((await readFile(project.at('out'), 'utf8')).split('\n')).toEqual([
     '--app-name=debugwand',
+    '--urgency=normal',
     '--',
     '-u "$(touch /tmp/x)" `id` \'',
     'a\\\\n; rm -rf $HOME &lt;b&gt; &amp; ␛[2J end', // notify-send itself reads `\\\\` as one
@@ -55,7 +57,7 @@ linux('one for a burst of re-attachments, none for a target that wants none', as
   const failures: string[] = [];
   const notifier = new Notifier({
     env,
-    enabled: (name) => name !== 'quiet',
+    wants: (name) => name !== 'quiet',
     onFailure: (why) => failures.push(why),
     now: () => now,
   });
@@ -83,7 +85,7 @@ linux('a service that fails is left alone from then on', async () => {
   await using _ = project;
   let now = 0;
   const failures: string[] = [];
-  const notifier = new Notifier({ env, enabled: () => true, onFailure: (why) => failures.push(why), now: () => now });
+  const notifier = new Notifier({ env, wants: () => true, onFailure: (why) => failures.push(why), now: () => now });
   const blocked = { ...waiting, phase: 'blocked' as const, error: { code: 'x', message: 'm', fix: 'f' } };
   for (let n = 0; n < 2; n += 1) {
     notifier.update(report([attached]));
