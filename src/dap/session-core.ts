@@ -16,6 +16,8 @@ export interface Editor {
   /** visualstudio and vsformac misbehave on `continued` events. */
   readonly hearsContinued: boolean;
   readonly hasProgress: boolean;
+  /** VS Code shows progress as a notification, over what one works on; others in a line of their own. */
+  readonly progressPopsUp: boolean;
   attachKey: number | null;
   /** When it attached: what was ready before did not take it any time. */
   attachedAt: number;
@@ -134,6 +136,7 @@ export class Core {
       initialize,
       hearsContinued: id !== 'visualstudio' && id !== 'vsformac',
       hasProgress: initialize['supportsProgressReporting'] === true,
+      progressPopsUp: id === 'vscode',
       attachKey: null,
       attachedAt: 0,
       attachArguments: {},

@@ -31,7 +31,7 @@ export function lose(core: Core, reason: LossReason | null, why: string, verdict
   editor.breakpoints.unset();
   settle(core, editor, upstream);
   releaseHeld(core, editor);
-  startWaiting(core);
+  startWaiting(core, 'loss');
 
   const known = upstream.phase === 'live';
   const stops = known ? [...upstream.stopped] : [];

@@ -93,7 +93,7 @@ function attach(core: Core, editor: Editor, key: number, args: JsonObject): void
   editor.phase = 'configuring';
   core.announce({ type: 'editor', connected: true, client: editor.client });
   core.tell('initialized');
-  startWaiting(core);
+  startWaiting(core, 'attach');
   connectWorker(core);
 }
 

@@ -1,20 +1,27 @@
-// Owns what an attached editor is shown while no worker is there: progress after a second, unmarked breakpoints after
-// two, news of the wait from then on (sequences A.5 and D). Pure.
-import type { Core } from './session-core.ts';
+// Owns what an attached editor is shown while no worker is there: progress, then unmarked breakpoints, and news of the wait
+// from then on (sequences A.5 and D). Pure.
+import type { Core, Editor } from './session-core.ts';
 
 const PROGRESS_AFTER_MS = 1000;
 const PROGRESS_EVERY_MS = 5000;
-/** Not at once: the marks in the margin would flicker on every save. */
-const UNVERIFY_AFTER_MS = 2000;
+/** Longer than an app takes to come up again: what is shown before that shows on every save. */
+const LONGER_THAN_A_RELOAD_MS = 10_000;
 
-export function startWaiting(core: Core): void {
+/** `after`: a worker is gone; before the first one somebody has just pressed F5, and looks. */
+export function startWaiting(core: Core, after: 'attach' | 'loss'): void {
+  const { editor, now } = core;
   // A worker that died before it was attached does not start the wait anew.
   core.waiting ??= {
-    since: core.now,
-    unverifyAt: core.now + UNVERIFY_AFTER_MS,
-    progressAt: core.editor?.hasProgress === true ? core.now + PROGRESS_AFTER_MS : null,
+    since: now,
+    // The marks in the margin would flicker.
+    unverifyAt: now + LONGER_THAN_A_RELOAD_MS,
+    progressAt: editor?.hasProgress === true ? now + progressAfter(editor, after) : null,
     progressId: null,
   };
+}
+
+function progressAfter(editor: Editor, after: 'attach' | 'loss'): number {
+  return after === 'loss' && editor.progressPopsUp ? LONGER_THAN_A_RELOAD_MS : PROGRESS_AFTER_MS;
 }
 
 /** A worker is there again, or nobody waits any more. */
