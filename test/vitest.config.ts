@@ -4,11 +4,11 @@ import { defineConfig } from 'vitest/config';
 import { isCI } from './support/machine.ts';
 
 const SUITES = {
-  unit: { include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'], testTimeout: 10_000, needs: false },
-  contract: { include: ['test/contract/**/*.test.ts'], testTimeout: 60_000, needs: true },
-  integration: { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000, needs: true },
-  editors: { include: ['test/editors/**/*.test.ts'], testTimeout: 180_000, needs: true },
-  chaos: { include: ['test/chaos/**/*.test.ts'], testTimeout: 240_000, needs: true },
+  unit: { include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'], testTimeout: 10_000, needs: null },
+  contract: { include: ['test/contract/**/*.test.ts'], testTimeout: 60_000, needs: 'vitest-testbed' },
+  integration: { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000, needs: 'vitest-testbed' },
+  editors: { include: ['test/editors/**/*.test.ts'], testTimeout: 180_000, needs: 'vitest-editors' },
+  chaos: { include: ['test/chaos/**/*.test.ts'], testTimeout: 240_000, needs: 'vitest-testbed' },
 };
 
 export default defineConfig({
@@ -28,7 +28,7 @@ export default defineConfig({
         setupFiles: ['test/support/vitest-setup.ts'],
         // Real engines and editors on a machine that others load, too: in CI a test has a second try, and the report names
         // each that needed it. A developer sees the first failure.
-        ...(needs ? { globalSetup: ['test/support/vitest-testbed.ts'], retry: isCI ? 1 : 0 } : {}),
+        ...(needs === null ? {} : { globalSetup: [`test/support/${needs}.ts`], retry: isCI ? 1 : 0 }),
       },
     })),
   },
