@@ -52,7 +52,7 @@ export class Questions {
 
   close(): void {
     this.#closed = true;
-    for (const question of [...this.#open]) question.settle(false);
+    while (this.#open.length > 0) this.answer(false);
   }
 
   #remove(question: Question): void {
