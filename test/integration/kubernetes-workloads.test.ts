@@ -70,7 +70,7 @@ describe.skipIf(cluster === undefined)('workloads', () => {
   it('a StatefulSet: its pod comes again under the same name, and the session goes on', async () => {
     if (cluster === undefined) return;
     const app = await startPodApp(cluster, { namespace: space.name, name: 'db', kind: 'StatefulSet' });
-    const rig = await Rig.attachedToPod(app, { service: undefined, statefulset: 'db', kubeconfig: cluster.kubeconfig });
+    const rig = await Rig.attachedToPod(app, { statefulset: 'db', kubeconfig: cluster.kubeconfig });
     try {
       expect(await rig.hit(10)).toMatchObject({ total: 30 });
       const { reattach } = await rig.attached();

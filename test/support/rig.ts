@@ -117,11 +117,13 @@ export class Rig {
   /** The same on pods; without a kubeconfig as an account with the documented rights. `target` adds to its config. */
   static async attachedToPod(
     app: PodApp,
-    target: { kubeconfig?: string; context?: string } & object = {},
+    target: { kubeconfig?: string; context?: string; statefulset?: string; service?: string } = {},
   ): Promise<Rig> {
     const { cluster, namespace, name } = app;
     const kubeconfig = target.kubeconfig ?? (await kubeconfigFor(cluster, { namespace })).path;
-    const rig = await Rig.start(app, { kubernetes: { service: name, namespace, kubeconfig, ...target } });
+    const rig = await Rig.start(app, {
+      kubernetes: { ...(target.statefulset === undefined ? { service: name } : {}), namespace, kubeconfig, ...target },
+    });
     await rig.attached();
     await rig.attach();
     return rig;
