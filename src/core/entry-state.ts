@@ -2,7 +2,7 @@
 // nothing about what comes next: ladder.ts.
 import { DebugwandError } from '../lib/errors.ts';
 import type { AgentError, AgentErrorCode, EnterResult } from '../agent/protocol.ts';
-import type { ReattachReason, ReattachReport } from './status.ts';
+import type { ReattachPhases, ReattachReason, ReattachReport } from './status.ts';
 import type { ProcessInfo, Rung } from './types.ts';
 import { delayMs, RETRY } from './backoff.ts';
 
@@ -162,18 +162,31 @@ export function retryEntry(worker: WorkerState, now: number): WorkerState {
   return entry.state === 'failed' && entry.retryAt !== null ? { ...worker, entry: { ...entry, retryAt: now } } : worker;
 }
 
-/** Counts a worker that can be debugged, once. `at`: when it came to that, ms since the epoch. */
-export function counted(reattach: Reattaches, worker: WorkerState, at: number): Reattaches {
+/** Counts a worker that can be debugged, once. `at`: when it came to that, ms since the epoch, by its breakpoints
+ * (`verified`) or because no editor is there. */
+export function counted(reattach: Reattaches, worker: WorkerState, at: number, verified: boolean): Reattaches {
   if (worker.cause === null || reattach.recorded >= worker.generation) return reattach;
+  const phases = phasesOf(worker, at, verified);
   const report: ReattachReport = {
     at,
     ms: Math.round(at - worker.startedAt),
     seenMs: Math.round(at - worker.seenAt),
     reason: worker.cause,
+    ...(phases === null ? {} : { phases }),
   };
   return {
     count: reattach.count + 1,
     history: [...reattach.history, report].slice(-MAX_HISTORY),
     recorded: worker.generation,
   };
+}
+
+/** The agent counts from when it was asked; what it says is fitted between our own clock's times. Null: not entered. */
+function phasesOf({ entry, startedAt, seenAt }: WorkerState, at: number, verified: boolean): ReattachPhases | null {
+  if (entry.state !== 'entered') return null;
+  const { inside, listening } = entry.result.timings;
+  const seen = Math.max(0, Math.round(seenAt - startedAt));
+  const debugpyUp = Math.max(seen, Math.round(entry.at - startedAt));
+  const entered = Math.max(seen, debugpyUp - Math.max(0, Math.round(listening - inside)));
+  return { seen, entered, debugpyUp, verified: verified ? Math.max(debugpyUp, Math.round(at - startedAt)) : null };
 }

@@ -178,14 +178,14 @@ export function observe(
           : { classification, replica, worker: worker.process };
       const proven: TargetState = { ...next, previous, provenRung: seen.rung, provenSkips };
       // With an editor the figure ends at `verified`; without one, here.
-      return state.editor.connected ? proven : recordReattach(proven, seen.generation, now);
+      return state.editor.connected ? proven : recordReattach(proven, seen.generation, now, false);
     }
     case 'enter-failed':
       return onWorker(state, seen.generation, (w) => failedEntry(w, seen.rung, seen.error, now, random));
     case 'unheld':
       return onWorker(state, seen.generation, (w) => ({ ...w, holding: false }));
     case 'verified':
-      return recordReattach(state, seen.generation, seen.at);
+      return recordReattach(state, seen.generation, seen.at, true);
     case 'editor':
       return {
         ...state,
@@ -294,8 +294,8 @@ function causeOf(state: TargetState, process: ProcessInfo): WorkerState['cause']
   return reattachReason(previous, { classification, replica, worker: process }, exits);
 }
 
-function recordReattach(state: TargetState, generation: number, at: number): TargetState {
+function recordReattach(state: TargetState, generation: number, at: number, verified: boolean): TargetState {
   const { worker } = state;
   if (worker === null || worker.generation !== generation) return state;
-  return { ...state, reattach: counted(state.reattach, worker, at) };
+  return { ...state, reattach: counted(state.reattach, worker, at, verified) };
 }

@@ -50,6 +50,19 @@ export interface ReattachReport {
   /** From the moment that the worker was seen. */
   readonly seenMs: number;
   readonly reason: ReattachReason;
+  /** Absent: not known. */
+  readonly phases?: ReattachPhases;
+}
+
+/** When each step of a re-attach was done, ms from the worker's start; they never go down. */
+export interface ReattachPhases {
+  readonly seen: number;
+  /** Our code ran in it. */
+  readonly entered: number;
+  /** Its debugpy listened. */
+  readonly debugpyUp: number;
+  /** Its breakpoints were verified; null: no editor was there to have any. */
+  readonly verified: number | null;
 }
 
 export interface ErrorReport {

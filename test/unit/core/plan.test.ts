@@ -560,6 +560,27 @@ describe('the figures of a re-attach', () => {
     expect(state.reattach.history).toMatchObject([{ ms: 130, seenMs: 100, at: NOW + 100 }]);
   });
 
+  it.each([
+    { what: 'an editor', editor: true, ageMs: 30, enteredAt: 140, verified: 210, phases: [30, 72, 170, 240] },
+    { what: 'no editor', editor: false, ageMs: 30, enteredAt: 140, verified: 210, phases: [30, 72, 170, null] },
+    // The agent's clock says that it took longer than we know it to have been.
+    { what: 'two clocks', editor: true, ageMs: 30, enteredAt: 50, verified: 60, phases: [30, 30, 80, 90] },
+    { what: 'a clock set back', editor: true, ageMs: -5, enteredAt: 0, verified: -9, phases: [0, 0, 0, 0] },
+  ])('tell its phases, with $what', ({ editor, ageMs, enteredAt, verified, phases }) => {
+    let state = after([
+      { type: 'editor', connected: editor, client: 'vscode' },
+      ...ATTACHED,
+      { type: 'exited', exit: { pid: 7, startTime: 700 } },
+      { type: 'processes', processes: [pythonProcess(8, { ageMs })], changed: true },
+    ]);
+    state = observe(state, { type: 'entered', generation: 2, rung: 'exec', result: ENTERED }, CONFIG, NOW + enteredAt);
+    state = observe(state, { type: 'verified', generation: 2, at: NOW + verified }, CONFIG, NOW);
+    const [seen, entered, debugpyUp, last] = phases;
+    expect(state.reattach.history[0]).toMatchObject({
+      phases: { seen, entered, debugpyUp, verified: last },
+    });
+  });
+
   it('name a rollout also when another process was chosen for a moment', () => {
     const elsewhere = { ...REPLICA, id: 'c2', startedAt: 't2' };
     const state = after([
