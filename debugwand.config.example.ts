@@ -22,6 +22,9 @@ export default {
       notify: { reattached: true, crashed: true, blocked: true, paused: true },
       lease: 60,
       whilePaused: { probes: 'answer', readiness: 'answer' },
+      workers: 'all',
+      maxWorkers: 8,
+      stopAll: false,
     },
 
     // A Compose service, through whatever container it has at the time.
@@ -92,6 +95,16 @@ export default {
   // While all threads are stopped by the debugger: 'answer' HTTP probes in the app's place, or only 'warn' of the time left;
   // and whether the pod stays ready ('answer') or gets no more requests until it runs on ('fail').
   whilePaused: { probes: 'answer', readiness: 'answer' },
+
+  // Every worker of a server (gunicorn -w, uvicorn --workers, celery) gets a debug session of its own, where the editor can
+  // have several; 'one': one worker at a time, `wand switch` moves to another.
+  workers: 'all',
+
+  // Debug sessions that a target has at most. Workers beyond it run without the debugger, and you are told.
+  maxWorkers: 8,
+
+  // Let a stop in one worker stop the others, too.
+  stopAll: false,
 
   // Contexts of the kubeconfig that may be debugged although they do not look local (`*` stands for anything).
   allowContexts: ['team-dev', 'staging-*'],

@@ -19,6 +19,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'config-missing',
   'config-unreadable',
   'no-such-target',
+  'no-such-worker',
   'target-ambiguous',
   'workload-not-found',
   'namespace-not-found',
@@ -235,6 +236,22 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
       run(async (target: string, options: Record<string, never>) => {
         const { restartCommand } = await import('./commands/restart.ts');
         return restartCommand(target, options);
+      }),
+    );
+
+  program
+    .command('switch')
+    .description('move the debug session of a target to another of its workers; without a pid to the next one')
+    .argument('[target]', 'may be left out where there is one target')
+    .argument('[worker]', 'its pid, as `wand ps` shows it')
+    .option(...configOption)
+    .action(
+      run(async (target: string | undefined, worker: string | undefined, options: Record<string, never>) => {
+        const { switchCommand } = await import('./commands/switch.ts');
+        return switchCommand(
+          [target, worker].filter((word) => word !== undefined),
+          options,
+        );
       }),
     );
 

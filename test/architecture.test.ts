@@ -24,7 +24,7 @@ const LAYERS: readonly (readonly [string, RegExp])[] = [
 const PURE = [
   /^core\//,
   // All of DAP but where its sockets are.
-  /^dap\/(?!editor-|port-owner|proxy|upstream)/,
+  /^dap\/(?!editor-|keeper|port-owner|proxy|upstream)/,
   /^agent\/(protocol|framing|guards|link|bridge)\.ts$/,
   /^config\/(forward|schema|shape|problems|input)\.ts$/,
   /^forward\/(http|patience|remote-port|wire)\.ts$/,

@@ -6,7 +6,7 @@ import type { StatusReport } from '../core/status.ts';
 import { listenControl, type ControlRequest } from '../daemon/control.ts';
 import { takeLock } from '../daemon/lock.ts';
 import { Supervisor } from '../daemon/supervisor.ts';
-import { DebugwandError } from '../lib/errors.ts';
+import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { lockPath, logPath, socketPath } from '../lib/paths.ts';
 import { exitCodeOf, onSignals } from './signals.ts';
@@ -49,6 +49,13 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     },
     onRefresh: () => {
       supervisor?.refresh();
+    },
+    onSwitch: (target) => {
+      try {
+        log.info(supervisor?.switchWorker(target, null) ?? '');
+      } catch (error) {
+        log.warn(asDebugwandError(error).message);
+      }
     },
     onRestart: (target) => {
       void supervisor?.restart(target).catch((error: unknown) => {
@@ -153,6 +160,13 @@ async function control(
       return supervisor.report();
     case 'restart':
       return supervisor.restart(String(request['target']));
+    case 'switch': {
+      const { target, worker } = request;
+      return supervisor.switchWorker(
+        typeof target === 'string' ? target : null,
+        typeof worker === 'number' ? worker : null,
+      );
+    }
     case 'stop':
       // The answer goes out first.
       setImmediate(() => {

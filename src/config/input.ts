@@ -79,6 +79,15 @@ export interface CommonInput {
     /** Whether the pod stays ready, and gets requests, which then wait. Default: 'answer'. */
     readiness?: 'answer' | 'fail';
   };
+  /**
+   * 'all': every worker of a server gets a debug session of its own, where the editor can have several. 'one': one worker
+   * at a time, `wand switch` moves to another. Default: 'all'.
+   */
+  workers?: 'all' | 'one';
+  /** Debug sessions of one target at most. Default: 8. */
+  maxWorkers?: number;
+  /** Let a stop in one worker stop the others, too. Default: false. */
+  stopAll?: boolean;
 }
 
 interface TargetSettings extends CommonInput {

@@ -60,6 +60,9 @@ function resolveTarget(name: string, target: RawTarget, config: RawConfig, port:
       readiness:
         target.whilePaused?.readiness ?? config.whilePaused?.readiness ?? TARGET_DEFAULTS.whilePaused.readiness,
     },
+    workers: target.workers ?? config.workers ?? TARGET_DEFAULTS.workers,
+    maxWorkers: target.maxWorkers ?? config.maxWorkers ?? TARGET_DEFAULTS.maxWorkers,
+    stopAll: target.stopAll ?? config.stopAll ?? TARGET_DEFAULTS.stopAll,
     forward: (target.forward ?? []).flatMap((text) => parseForward(text) ?? []),
   };
 }

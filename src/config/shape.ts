@@ -96,6 +96,9 @@ const common = {
   notify: notify.optional(),
   lease: z.number().min(0).max(3600).describe('seconds: a number from 0 to 3600').optional(),
   whilePaused: whilePaused.optional(),
+  workers: z.enum(['all', 'one']).describe("'all' or 'one'").optional(),
+  maxWorkers: z.int().min(1).max(64).describe('a number of debug sessions: a whole number from 1 to 64').optional(),
+  stopAll: flag.optional(),
 };
 
 const target = z

@@ -2,6 +2,7 @@
 import type { DebugwandError } from '../lib/errors.ts';
 import type { EnterResult, Hello } from '../agent/protocol.ts';
 import type { EntryFailure } from './entry-state.ts';
+import type { ProcessKey } from './identity.ts';
 import type { Exit } from './exit-reason.ts';
 import type { ProcessInfo, Replica, Rung, Snapshot } from './types.ts';
 
@@ -21,15 +22,28 @@ export type Observation =
   | { readonly type: 'entered'; readonly generation: number; readonly rung: Rung; readonly result: EnterResult }
   | { readonly type: 'enter-failed'; readonly generation: number; readonly rung: Rung; readonly error: EntryFailure }
   | { readonly type: 'session-up'; readonly generation: number }
-  | { readonly type: 'session-down' }
+  /** `slot` here and below: of a further worker; absent or 0: of the first session. */
+  | { readonly type: 'session-down'; readonly slot?: number }
   | { readonly type: 'session-lost'; readonly generation: number; readonly why: string }
   | { readonly type: 'unheld'; readonly generation: number }
   | { readonly type: 'left'; readonly pid: number; readonly startTime: number; readonly why: string }
   | { readonly type: 'verified'; readonly generation: number; readonly at: number }
-  | { readonly type: 'editor'; readonly connected: boolean; readonly client: string | null }
-  | { readonly type: 'stopped'; readonly where: string | null }
+  | { readonly type: 'editor'; readonly connected: boolean; readonly client: string | null; readonly slot?: number }
+  /** The editor can have a session for each further worker. */
+  | { readonly type: 'children' }
+  /** It was asked for the session of a slot; it will not open it. */
+  | { readonly type: 'child-asked'; readonly slot: number }
+  | { readonly type: 'child-refused'; readonly slot: number; readonly why: string }
+  | { readonly type: 'slot-ended'; readonly slot: number }
+  /** It is time to look who sits where. */
+  | { readonly type: 'seats' }
+  /** So many notices were passed on. */
+  | { readonly type: 'told'; readonly count: number }
+  /** The user wants the first session to be that worker's. */
+  | { readonly type: 'switch'; readonly worker: ProcessKey }
+  | { readonly type: 'stopped'; readonly where: string | null; readonly slot?: number }
   | { readonly type: 'port'; readonly bound: boolean; readonly fault: DebugwandError | null }
   /** The waiting for a next try ends now. */
   | { readonly type: 'retry' }
-  | { readonly type: 'reenter' }
+  | { readonly type: 'reenter'; readonly slot?: number }
   | { readonly type: 'config' };

@@ -5,8 +5,9 @@ import type { DebugwandError } from '../lib/errors.ts';
 import type { Phase } from './status.ts';
 import type { Replica, Rung, TargetConfig } from './types.ts';
 import { isAsleep, type WorkerState } from './entry-state.ts';
-import { replicaKey, type TargetState } from './state.ts';
-import { nextStep } from './ladder.ts';
+import { replicaKey } from './identity.ts';
+import { planChildren, planEnds, stepFor } from './plan-children.ts';
+import { stopPlaces, type TargetState } from './state.ts';
 import { endOf } from './worker-end.ts';
 
 export type Action =
@@ -14,8 +15,19 @@ export type Action =
   | { readonly type: 'follow'; readonly replica: Replica | null }
   | { readonly type: 'start-agent'; readonly replica: Replica }
   | { readonly type: 'enter'; readonly worker: WorkerState; readonly rung: Rung }
-  | { readonly type: 'session-up'; readonly worker: WorkerState }
-  | { readonly type: 'session-down'; readonly generation: number };
+  /** `slot`: of a further worker; absent: of the first session. */
+  | { readonly type: 'session-up'; readonly worker: WorkerState; readonly slot?: number }
+  | { readonly type: 'session-down'; readonly generation: number; readonly slot?: number }
+  /** Ask the editor for the session of a slot. */
+  | { readonly type: 'open-child'; readonly slot: number; readonly worker: WorkerState }
+  /** It will not open it. */
+  | { readonly type: 'give-up-child'; readonly slot: number; readonly why: string }
+  /** End a slot and its session; the keeper was told of a worker of that generation. */
+  | { readonly type: 'end-slot'; readonly slot: number; readonly generation: number | null }
+  /** Look who sits where. */
+  | { readonly type: 'seats' }
+  /** To the editor's user. */
+  | { readonly type: 'tell'; readonly texts: readonly string[] };
 
 export interface Plan {
   readonly actions: readonly Action[];
@@ -38,6 +50,7 @@ export function plan(config: TargetConfig, state: TargetState, means: Means, now
   if (session !== null && (worker === null || !worker.up || worker.generation !== session)) {
     actions.push({ type: 'session-down', generation: session });
   }
+  actions.push(...planEnds(state));
   const decided = whileCut(decide(config, state, means, now), state, now);
   const fault = state.fault;
   return {
@@ -76,7 +89,7 @@ function decide(config: TargetConfig, state: TargetState, means: Means, now: num
   const { snapshot } = state;
   if (snapshot === null) return outcome('waiting', 'looking for the target');
   const followed = state.replica;
-  const wanted = chooseReplica(snapshot.replicas, followed, state.editor.stoppedAt !== null);
+  const wanted = chooseReplica(snapshot.replicas, followed, stopPlaces(state).length > 0);
   const wantedKey = wanted === null ? null : replicaKey(wanted);
   if (wantedKey !== (followed === null ? null : replicaKey(followed))) {
     // A platform that cannot be asked proves nothing about a worker that still answers.
@@ -111,7 +124,11 @@ function decide(config: TargetConfig, state: TargetState, means: Means, now: num
         : blocked(agent.error, rest);
     }
     case 'ready':
-      return decideWorker(config, state, means, agent.hello.uid, now);
+      return withChildren(
+        decideWorker(config, state, means, agent.hello.uid, now),
+        planChildren(config, state, means, agent.hello.uid, now),
+        state,
+      );
     default:
       return agent satisfies never;
   }
@@ -132,6 +149,22 @@ function chooseReplica(replicas: readonly Replica[], followed: Replica | null, i
   if (kept?.rank === undefined || best.rank === undefined) return best;
   if (isStopped && kept.ending !== true) return kept;
   return best.rank < kept.rank ? best : kept;
+}
+
+/** The first session's worker speaks for the target, unless another one is stopped. */
+function withChildren(decided: Plan, children: Pick<Plan, 'actions' | 'wakeAt'>, { slots, editor }: TargetState): Plan {
+  const due = [decided.wakeAt, children.wakeAt].filter((at) => at !== null);
+  const all = {
+    ...decided,
+    actions: [...decided.actions, ...children.actions],
+    wakeAt: due.length === 0 ? null : Math.min(...due),
+  };
+  const stopped = slots.find(({ stoppedAt }) => stoppedAt !== null);
+  if (stopped?.worker === undefined || stopped.worker === null || editor.stoppedAt !== null || all.error !== null) {
+    return all;
+  }
+  const name = `worker ${String(stopped.worker.process.pid)}`;
+  return { ...all, phase: 'stopped', message: `${name} stopped at ${stopped.stoppedAt ?? ''}` };
 }
 
 /** A container that is going down looks like a lost agent first; and one that is gone is news of the platform's watch. */
@@ -160,16 +193,7 @@ function decideWorker(config: TargetConfig, state: TargetState, means: Means, ag
         )
       : outcome('stopped', `stopped at ${state.editor.stoppedAt}`, { actions });
   }
-  const step = nextStep(
-    {
-      worker,
-      agentUid,
-      helperAvailable: means.helperAvailable,
-      provenRung: state.provenRung,
-      source: config.source,
-    },
-    now,
-  );
+  const step = stepFor(worker, config, state, means, agentUid, now);
   switch (step.type) {
     case 'enter':
       return outcome('entering', `entering ${name}`, { actions: [{ type: 'enter', worker, rung: step.rung }] });

@@ -4,7 +4,9 @@ import type { BudgetReport, EntryReport, ErrorReport, TargetReport, WorkerReport
 import type { TargetConfig } from './types.ts';
 import { pauseBudget, pauseReport } from './pause-budget.ts';
 import type { Plan } from './plan.ts';
-import { replicaKey, type TargetState } from './state.ts';
+import { replicaKey } from './identity.ts';
+import { stopPlaces, type TargetState } from './state.ts';
+import { workerSlots } from './worker-slots.ts';
 import { processReport } from './process-report.ts';
 import { workerEnd } from './worker-end.ts';
 
@@ -34,7 +36,9 @@ export function targetReport(
     processes,
     entry: entryReport(state),
     editor: { connected: state.editor.connected, client: state.editor.client },
-    stoppedAt: state.editor.stoppedAt,
+    workers: workerSlots(config, state, plan),
+    workersLeftOut: state.leftOut,
+    stoppedAt: stopPlaces(state)[0] ?? null,
     reattach: {
       count: state.reattach.count,
       last: state.reattach.history.at(-1) ?? null,
@@ -50,7 +54,7 @@ export function targetReport(
     })),
     cluster: state.snapshot?.cluster ?? null,
     forwards,
-    pause: state.editor.stoppedAt === null ? null : pauseReport(budget, state.pause.since),
+    pause: stopPlaces(state).length === 0 ? null : pauseReport(budget, state.pause.since),
     pauseBudget: budget,
   };
 }

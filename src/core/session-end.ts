@@ -1,6 +1,8 @@
 // Owns the words for the end of a worker's session, and whether the worker itself ended. Pure: what is not known is not
 // said.
-import { replicaKey, sameProcess, type TargetState } from './state.ts';
+import { replicaKey, sameProcess } from './identity.ts';
+import type { TargetState } from './state.ts';
+import type { WorkerState } from './entry-state.ts';
 import type { ProcessInfo, Replica } from './types.ts';
 import { endOf } from './worker-end.ts';
 
@@ -11,12 +13,17 @@ export interface SessionEnd {
   readonly ended: boolean;
 }
 
-/** Why the session with that worker ends, by the state that makes it end. */
-export function sessionEnd(state: TargetState, process: ProcessInfo, replica: Replica): SessionEnd {
+/** Why the session with that worker ends, by the state that makes it end. `worker`: the one that the session has now. */
+export function sessionEnd(
+  state: TargetState,
+  process: ProcessInfo,
+  replica: Replica,
+  worker: WorkerState | null = state.worker,
+): SessionEnd {
   const name = `worker ${String(process.pid)}`;
   const end = endOf(state, process);
   if (end?.crashed === true) return { text: `${name} crashed: ${end.reason ?? 'no reason known'}`, ended: true };
-  const { replica: now, worker, processes } = state;
+  const { replica: now, processes } = state;
   if (now === null || replicaKey(now) !== replicaKey(replica)) {
     const where = state.snapshot?.replicas.find(({ id }) => id === replica.id);
     if (where === undefined) return { text: `${name}: ${replica.name} is gone`, ended: true };

@@ -2,8 +2,19 @@
 // new state and never decides anything; decisions are in plan.ts.
 import type { DebugwandError } from '../lib/errors.ts';
 import type { Classification, ProcessInfo, Replica, Rung, Snapshot, TargetConfig } from './types.ts';
-import { classify } from './classify.ts';
-import { reattachReason } from './exit-reason.ts';
+import { endedSlot, onlyOpen, withSession, type ChildSlot } from './child-slots.ts';
+import {
+  follow,
+  hasChildren,
+  noticed,
+  onSlot,
+  seated,
+  slotAnew,
+  withFigures,
+  withoutWorker,
+  withTree,
+} from './following.ts';
+import { sameProcess, type ProcessKey } from './identity.ts';
 import type { Observation } from './observation.ts';
 import { goesOn, RUNS, stops, type PauseState } from './pause-budget.ts';
 import { cutAgent, lostAgent, retryAgent, startingAgent, type AgentState } from './agent-state.ts';
@@ -47,7 +58,25 @@ export interface TargetState {
   readonly provenSkips: readonly FailedRung[];
   /** The worker that the keeper was told of and not yet told to forget. */
   readonly sessionGeneration: number | null;
-  readonly editor: { readonly connected: boolean; readonly client: string | null; readonly stoppedAt: string | null };
+  readonly editor: {
+    readonly connected: boolean;
+    readonly client: string | null;
+    readonly stoppedAt: string | null;
+    /** It can have a session for each further worker. */
+    readonly children: boolean;
+  };
+  /** Of further workers. */
+  readonly slots: readonly ChildSlot[];
+  /** The number of the last one that was made. */
+  readonly lastSlot: number;
+  /** Since when the first session has had no worker; ms since the epoch. */
+  readonly emptySince: number;
+  /** Workers without a session, because there are too many. */
+  readonly leftOut: number;
+  /** What the editor's user is to be told. */
+  readonly notices: readonly string[];
+  /** The worker that the user asked for by `wand switch`. */
+  readonly preferred: ProcessKey | null;
   readonly pause: PauseState;
   readonly reattach: Reattaches;
   /** The port could not be bound, or another fault of the target as a whole. */
@@ -70,21 +99,18 @@ export const INITIAL_STATE: TargetState = {
   provenRung: null,
   provenSkips: [],
   sessionGeneration: null,
-  editor: { connected: false, client: null, stoppedAt: null },
+  editor: { connected: false, client: null, stoppedAt: null, children: false },
+  slots: [],
+  lastSlot: 0,
+  emptySince: 0,
+  leftOut: 0,
+  notices: [],
+  preferred: null,
   pause: RUNS,
   reattach: { count: 0, history: [], recorded: 0 },
   fault: null,
   portBound: false,
 };
-
-export function sameProcess(a: { pid: number; startTime: number }, b: { pid: number; startTime: number }): boolean {
-  return a.pid === b.pid && a.startTime === b.startTime;
-}
-
-/** Identity of one start of a container: an agent belongs to exactly one. */
-export function replicaKey(replica: Replica): string {
-  return `${replica.id}@${replica.startedAt}`;
-}
 
 /** Applies one observation. `random` in [0, 1) jitters back-off. */
 export function observe(
@@ -102,9 +128,7 @@ export function observe(
         ...withoutProof(state, seen.replica),
         replica: seen.replica,
         agent: { state: 'none' },
-        processes: [],
-        classification: null,
-        worker: null,
+        ...nobody(state, now),
       };
     case 'agent-starting':
       return { ...state, agent: startingAgent(state.agent) };
@@ -116,12 +140,11 @@ export function observe(
       return {
         ...state,
         agent: lostAgent(state.agent, seen.error, now, random),
-        processes: [],
-        classification: null,
-        worker: null,
+        ...nobody(state, now),
       };
     case 'processes':
-      return seen.changed || state.classification === null
+      // Time alone may tell one generation of several workers from another.
+      return seen.changed || state.classification === null || hasChildren(state, config)
         ? withTree({ ...state, processesAt: now }, seen.processes, config, now)
         : withFigures({ ...state, processesAt: now }, seen.processes);
     case 'exited': {
@@ -129,9 +152,13 @@ export function observe(
       const processes = state.processes.filter((p) => !sameProcess(p, exit));
       // The tree's next event brings its successor; only the end itself is news now.
       const ended = state.worker !== null && sameProcess(state.worker.process, exit);
+      const slots = state.slots.map((slot) =>
+        slot.worker !== null && sameProcess(slot.worker.process, exit) ? { ...slot, worker: null, since: now } : slot,
+      );
       const isLast = state.previous !== null && sameProcess(state.previous.worker, exit);
       const lastExit = isLast ? { ...exit, at: now } : state.lastExit;
-      return { ...state, processes, lastExit, worker: ended ? null : state.worker };
+      const next = { ...state, processes, lastExit, slots };
+      return ended ? withoutWorker(next, now) : next;
     }
     case 'raised': {
       const { pid, startTime, text } = seen;
@@ -144,22 +171,37 @@ export function observe(
       return {
         ...state,
         agent: retryAgent(state.agent, now),
-        worker: state.worker === null ? null : retryEntry(state.worker, now),
+        ...everyWorker(state, (worker) => retryEntry(worker, now)),
       };
     case 'reenter':
+      if (seen.slot !== undefined && seen.slot > 0) {
+        return onSlot(state, seen.slot, (slot, at) =>
+          slot.worker === null ? slot : slotAnew(at, slot, slot.worker.process, now),
+        );
+      }
       return state.worker === null
         ? { ...state, provenRung: null, provenSkips: [], agent: retryAgent(state.agent, now) }
         : follow({ ...state, provenRung: null, provenSkips: [] }, state.worker.process, now);
-    case 'session-up':
-      return onWorker({ ...state, sessionGeneration: seen.generation }, seen.generation, (w) => ({ ...w, up: true }));
+    case 'session-up': {
+      const up = onWorker(state, seen.generation, (w) => ({ ...w, up: true }));
+      const slot = slotOf(up, seen.generation);
+      return slot === null
+        ? { ...up, sessionGeneration: seen.generation }
+        : onSlot(up, slot.id, (one) => ({ ...one, sessionGeneration: seen.generation }));
+    }
     case 'session-down':
-      return { ...state, sessionGeneration: null, editor: { ...state.editor, stoppedAt: null } };
+      return seen.slot === undefined || seen.slot === 0
+        ? { ...state, sessionGeneration: null, editor: { ...state.editor, stoppedAt: null } }
+        : onSlot(state, seen.slot, (slot) => ({ ...slot, sessionGeneration: null, stoppedAt: null }));
     case 'session-lost':
       return onWorker(state, seen.generation, (w) => lostEntry(w, seen.why, now, random));
     case 'left':
-      return state.worker !== null && sameProcess(state.worker.process, seen)
-        ? { ...state, worker: lostEntry(state.worker, seen.why, now, random) }
-        : state;
+      return {
+        ...state,
+        ...everyWorker(state, (worker) =>
+          sameProcess(worker.process, seen) ? lostEntry(worker, seen.why, now, random) : worker,
+        ),
+      };
     case 'entering':
       return onWorker(state, seen.generation, (w) => ({ ...w, entry: { state: 'entering', rung: seen.rung } }));
     case 'entered': {
@@ -168,14 +210,16 @@ export function observe(
         holding: seen.result.held,
         entry: { state: 'entered', rung: seen.rung, result: seen.result, at: now },
       }));
-      if (next === state || next.worker === null) return state;
-      const provenSkips = skippedRungs([...state.provenSkips, ...next.worker.failedRungs], seen.rung);
+      const entered = workerOf(next, seen.generation);
+      if (next === state || entered === null) return state;
+      const provenSkips = skippedRungs([...state.provenSkips, ...entered.failedRungs], seen.rung);
+      if (entered !== next.worker) return { ...next, provenRung: seen.rung, provenSkips };
       // What was chosen for a moment and never entered (a process just before its exec) is no predecessor of anything.
-      const { classification, replica, worker } = next;
+      const { classification, replica } = next;
       const previous =
         classification === null || replica === null
           ? state.previous
-          : { classification, replica, worker: worker.process };
+          : { classification, replica, worker: entered.process };
       const proven: TargetState = { ...next, previous, provenRung: seen.rung, provenSkips };
       // With an editor the figure ends at `verified`; without one, here.
       return state.editor.connected ? proven : recordReattach(proven, seen.generation, now, false);
@@ -187,20 +231,30 @@ export function observe(
     case 'verified':
       return recordReattach(state, seen.generation, seen.at, true);
     case 'editor':
-      return {
-        ...state,
-        editor: {
-          connected: seen.connected,
-          client: seen.client,
-          stoppedAt: seen.connected ? state.editor.stoppedAt : null,
-        },
-      };
+      return withEditor(state, seen, config, now);
+    case 'children':
+      return seated({ ...state, editor: { ...state.editor, children: true } }, config, now);
+    case 'child-asked':
+      return onSlot(state, seen.slot, (slot) => ({ ...slot, session: { state: 'asked', at: now } }));
+    case 'child-refused': {
+      const asked = state.slots.find((slot) => slot.id === seen.slot && slot.session.state === 'asked');
+      if (asked === undefined) return state;
+      const text = `${state.editor.client ?? 'the editor'} opens no debug session for a further worker (${seen.why}): those without one run without the debugger, \`wand switch ${config.name} PID\` moves this one to another worker`;
+      return noticed(
+        { ...state, slots: onlyOpen(state.slots), leftOut: 0, editor: { ...state.editor, children: false } },
+        text,
+      );
+    }
+    case 'slot-ended':
+      return { ...state, slots: state.slots.filter(({ id }) => id !== seen.slot) };
+    case 'seats':
+      return seated(state, config, now);
+    case 'told':
+      return { ...state, notices: state.notices.slice(seen.count) };
+    case 'switch':
+      return withTree({ ...state, preferred: seen.worker }, state.processes, config, now);
     case 'stopped':
-      return {
-        ...state,
-        editor: { ...state.editor, stoppedAt: seen.where },
-        pause: seen.where === null ? goesOn(state.pause, now) : stops(state.pause, now),
-      };
+      return withStop(state, seen.slot ?? 0, seen.where, now);
     case 'port':
       return { ...state, portBound: seen.bound, fault: seen.fault };
     default:
@@ -214,84 +268,81 @@ function withoutProof(state: TargetState, next: Replica | null): TargetState {
   return next === null || next.id === known ? state : { ...state, provenRung: null, provenSkips: [] };
 }
 
-function onWorker(state: TargetState, generation: number, change: (worker: WorkerState) => WorkerState): TargetState {
-  if (state.worker === null || state.worker.generation !== generation) return state;
-  return { ...state, worker: change(state.worker) };
-}
-
-function withFigures(state: TargetState, processes: readonly ProcessInfo[]): TargetState {
-  if (state.classification === null) return state;
-  const fresh = new Map(processes.map((p) => [`${String(p.pid)}@${String(p.startTime)}`, p]));
-  const update = <T extends ProcessInfo>(p: T): T => ({
-    ...p,
-    ...fresh.get(`${String(p.pid)}@${String(p.startTime)}`),
-  });
-  const { chosen } = state.classification;
+/** A replica that is left, or whose agent is lost: its workers are nobody's. */
+function nobody(
+  state: TargetState,
+  now: number,
+): Pick<TargetState, 'processes' | 'classification' | 'worker' | 'emptySince' | 'slots'> {
   return {
-    ...state,
-    processes,
-    classification: {
-      ...state.classification,
-      processes: state.classification.processes.map(update),
-      chosen: chosen === null ? null : update(chosen),
-    },
+    processes: [],
+    classification: null,
+    worker: null,
+    emptySince: now,
+    slots: state.slots.map((slot) => ({ ...slot, worker: null, since: now })),
   };
 }
 
-function withTree(
+function withEditor(
   state: TargetState,
-  processes: readonly ProcessInfo[],
+  seen: Extract<Observation, { type: 'editor' }>,
   config: TargetConfig,
   now: number,
 ): TargetState {
-  const classification = classify(processes, config.process, state.worker?.process ?? state.previous?.worker ?? null);
-  const next: TargetState = { ...state, processes, classification };
-  const chosen = classification.chosen;
-  if (chosen === null) return { ...next, worker: null };
-  if (
-    state.worker !== null &&
-    sameProcess(state.worker.process, chosen) &&
-    state.worker.process.execId === chosen.execId
-  ) {
-    return { ...next, worker: { ...state.worker, process: chosen } };
+  const { connected, client, slot = 0 } = seen;
+  if (slot > 0) {
+    return onSlot(state, slot, (one, at) => {
+      const next = withSession(one, connected);
+      // It leaves the worker too, which is entered anew should the session come again.
+      return connected || next.worker === null ? next : slotAnew(at, next, next.worker.process, now);
+    });
   }
-  return follow(next, chosen, now);
+  const stoppedAt = connected ? state.editor.stoppedAt : null;
+  const editor = { connected, client, stoppedAt, children: connected && state.editor.children };
+  if (connected || state.slots.length === 0) return { ...state, editor };
+  const alone = { ...state, editor, slots: state.slots.map(endedSlot), leftOut: 0, notices: [] };
+  return withTree(alone, state.processes, config, now);
 }
 
-/** A new generation: also the same process after an exec, or on request. */
-function follow(state: TargetState, process: ProcessInfo, now: number): TargetState {
-  const generation = state.generation + 1;
-  const worker: WorkerState = {
-    process,
-    generation,
-    cause: causeOf(state, process),
-    startedAt: now - process.ageMs,
-    seenAt: now,
-    entry: { state: 'new' },
-    failedRungs: [],
-    up: false,
-    holding: false,
-    lost: 0,
+/** The pause of the target lasts from the first stop to the moment that all run. */
+function withStop(state: TargetState, slot: number, where: string | null, now: number): TargetState {
+  const next =
+    slot === 0
+      ? { ...state, editor: { ...state.editor, stoppedAt: where } }
+      : onSlot(state, slot, (one) => ({ ...one, stoppedAt: where }));
+  return { ...next, pause: stopPlaces(next).length === 0 ? goesOn(state.pause, now) : stops(state.pause, now) };
+}
+
+/** Where workers are stopped, the first session's first. */
+export function stopPlaces(state: TargetState): readonly string[] {
+  const all = [state.editor.stoppedAt, ...state.slots.map(({ stoppedAt }) => stoppedAt)];
+  return all.filter((where) => where !== null);
+}
+
+export function slotOf(state: TargetState, generation: number): ChildSlot | null {
+  return state.slots.find(({ worker }) => worker?.generation === generation) ?? null;
+}
+
+/** The worker of that generation, in whatever slot. */
+export function workerOf(state: TargetState, generation: number): WorkerState | null {
+  return state.worker?.generation === generation ? state.worker : (slotOf(state, generation)?.worker ?? null);
+}
+
+function everyWorker(
+  { worker, slots }: TargetState,
+  change: (worker: WorkerState) => WorkerState,
+): Pick<TargetState, 'worker' | 'slots'> {
+  return {
+    worker: worker === null ? null : change(worker),
+    slots: slots.map((slot) => (slot.worker === null ? slot : { ...slot, worker: change(slot.worker) })),
   };
+}
+
+function onWorker(state: TargetState, generation: number, change: (worker: WorkerState) => WorkerState): TargetState {
+  if (workerOf(state, generation) === null) return state;
   return {
     ...state,
-    generation,
-    worker,
+    ...everyWorker(state, (worker) => (worker.generation === generation ? change(worker) : worker)),
   };
-}
-
-/** Null: it is no other worker than before. */
-function causeOf(state: TargetState, process: ProcessInfo): WorkerState['cause'] {
-  const { previous, classification, replica, lastExit, lastWords, worker } = state;
-  if (previous === null || classification === null || replica === null) return null;
-  const same = sameProcess(previous.worker, process) && previous.worker.execId === process.execId;
-  if (same && replicaKey(previous.replica) === replicaKey(replica)) {
-    // Entered again. Only what was not counted before that still counts.
-    return worker !== null && worker.generation > state.reattach.recorded ? worker.cause : null;
-  }
-  const raised = lastWords === null ? [] : [{ ...lastWords, raised: true }];
-  const exits = [...raised, ...(lastExit === null ? [] : [lastExit])];
-  return reattachReason(previous, { classification, replica, worker: process }, exits);
 }
 
 function recordReattach(state: TargetState, generation: number, at: number, verified: boolean): TargetState {

@@ -35,6 +35,24 @@ export interface WorkerReport {
   readonly reason: string;
 }
 
+/** A worker of the target, or a debug session that waits for one. */
+export interface WorkerSlotReport {
+  /** 0: the first session's; from 1: `subProcessId` of a further one; null: the worker has no session. */
+  readonly slot: number | null;
+  /** Null: the session waits for a worker. */
+  readonly pid: number | null;
+  readonly replica: string;
+  /** See WorkerReport; null: nobody enters it. */
+  readonly generation: number | null;
+  /** Null: it runs without the debugger. */
+  readonly phase: Phase | null;
+  /** An editor has its session. */
+  readonly session: boolean;
+  readonly stoppedAt: string | null;
+  /** In words: why it is debugged, or what it waits for. */
+  readonly message: string;
+}
+
 export interface EntryReport {
   readonly rung: Rung;
   readonly skipped: readonly { readonly rung: Rung; readonly why: string }[];
@@ -133,6 +151,10 @@ export interface TargetReport {
   /** One sentence for the status line: what it does or waits for. */
   readonly message: string;
   readonly worker: WorkerReport | null;
+  /** The equal workers and what they started, debugged or not: one row for each, the first session's first. */
+  readonly workers: readonly WorkerSlotReport[];
+  /** Workers without a session of their own because there are more than `maxWorkers`. */
+  readonly workersLeftOut: number;
   readonly processes: readonly ProcessReport[];
   readonly entry: EntryReport | null;
   readonly editor: { readonly connected: boolean; readonly client: string | null };

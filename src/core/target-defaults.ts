@@ -9,5 +9,8 @@ export const TARGET_DEFAULTS = {
   notify: { reattached: true, crashed: true, blocked: true, paused: true },
   leaseSeconds: 60,
   whilePaused: { probes: 'answer', readiness: 'answer' },
+  workers: 'all',
+  maxWorkers: 8,
+  stopAll: false,
   forward: [],
 } as const satisfies Partial<TargetConfig>;

@@ -60,6 +60,12 @@ export interface TargetConfig {
   /** How long an agent whose wire was cut waits for it to be mended, seconds; then the app runs on. 0: not at all. */
   readonly leaseSeconds: number;
   readonly whilePaused: WhilePaused;
+  /** `all`: every worker gets a session, where the editor can have several. `one`: one at a time. */
+  readonly workers: 'all' | 'one';
+  /** Sessions of one target at most. */
+  readonly maxWorkers: number;
+  /** A stop in one worker stops the others. */
+  readonly stopAll: boolean;
   /** Ports of the app that are kept reachable on this machine. */
   readonly forward: readonly ForwardConfig[];
 }
@@ -214,6 +220,18 @@ export interface Classification {
   /** The chosen worker, or null with a reason why none. */
   readonly chosen: ClassifiedProcess | null;
   readonly why: string;
+  /** Pids of the equal workers that the chosen one is one of, oldest first; empty when none is chosen. */
+  readonly crew: readonly number[];
+  /** Pids of workers that those of the crew started for themselves. */
+  readonly below: readonly number[];
+  /** How many workers a supervisor was seen to keep, for the next classification; null: none was seen yet. */
+  readonly kept: KeptCrew | null;
+}
+
+export interface KeptCrew {
+  /** Pid of the supervisor. */
+  readonly by: number;
+  readonly count: number;
 }
 
 /** The ways to get in, best first. */

@@ -71,11 +71,11 @@ export class Entries {
     }
   }
 
-  /** Only these are wanted: the worker that is followed, and the one that a session still has. */
-  keep(followed: number | null, session: number | null): void {
-    for (const [generation, attempt] of this.#attempts) if (generation !== followed) attempt.abort();
+  /** Only these generations are wanted: workers that are followed, and those that a session still has. */
+  keep(followed: readonly (number | null)[], sessions: readonly (number | null)[]): void {
+    for (const [generation, attempt] of this.#attempts) if (!followed.includes(generation)) attempt.abort();
     for (const generation of this.#entered.keys())
-      if (generation !== followed && generation !== session) this.leave(generation);
+      if (!followed.includes(generation) && !sessions.includes(generation)) this.leave(generation);
   }
 
   /** A byte stream to the debugpy of a worker that was entered; null: it was not. */

@@ -1,7 +1,7 @@
 // Owns the forwarded ports of one target: which of them there are, and where they lead now. Must not know sockets.
 import type { Duplex } from 'node:stream';
 import type { ForwardReport } from '../core/status.ts';
-import { replicaKey } from '../core/state.ts';
+import { replicaKey } from '../core/identity.ts';
 import type { ForwardConfig, Replica } from '../core/types.ts';
 import type { Route } from '../forward/client.ts';
 import { Forwarder } from '../forward/forwarder.ts';

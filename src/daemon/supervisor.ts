@@ -75,6 +75,16 @@ export class Supervisor {
     return `entering the worker of ${name} again`;
   }
 
+  /**
+   * Moves the debug session of a target to another worker. `name`: may be left out where there is one target; `pid`: the
+   * next worker. @throws DebugwandError `no-such-worker`, `worker-has-session`, `target-ambiguous`, `no-such-target`
+   */
+  switchWorker(name: string | null, pid: number | null): string {
+    const target = name ?? this.#onlyTarget();
+    const worker = this.#runner(target).switchTo(pid);
+    return `the debug session of ${target} moves to worker ${String(worker)}`;
+  }
+
   /** Looks again, now: containers, processes, and whatever waits for its next try. */
   refresh(): void {
     for (const runner of this.#runners.values()) runner.refresh();
@@ -91,6 +101,16 @@ export class Supervisor {
     await this.#applying;
     await Promise.all([...this.#runners.values()].map((runner) => runner.close()));
     this.#runners.clear();
+  }
+
+  #onlyTarget(): string {
+    const names = [...this.#runners.keys()];
+    if (names.length === 1 && names[0] !== undefined) return names[0];
+    throw new DebugwandError({
+      code: 'target-ambiguous',
+      message: 'there is more than one target',
+      fix: `say which one: ${names.join(', ')}`,
+    });
   }
 
   #runner(name: string): TargetRunner {

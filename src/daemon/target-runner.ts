@@ -3,22 +3,22 @@
 import { asDebugwandError, messageOf, type DebugwandError } from '../lib/errors.ts';
 import { pause } from '../lib/time.ts';
 import type { Log } from '../lib/log.ts';
-import type { PathMapping, ProcessInfo, Replica, Rung, TargetConfig } from '../core/types.ts';
+import type { Replica, Rung, TargetConfig } from '../core/types.ts';
 import type { TargetReport } from '../core/status.ts';
-import { inferPathMappings } from '../core/path-mappings.ts';
 import { whilePausedParams } from '../core/pause-budget.ts';
 import { plan, type Action } from '../core/plan.ts';
 import { targetReport } from '../core/report.ts';
 import type { WorkerState } from '../core/entry-state.ts';
 import { workerUser } from '../core/ladder.ts';
-import { sessionEnd } from '../core/session-end.ts';
 import type { Observation } from '../core/observation.ts';
-import { observe } from '../core/state.ts';
+import { observe, slotOf, workerOf } from '../core/state.ts';
+import { switchTo } from '../core/switch.ts';
 import { EditorPort, type EditorPortEvent } from '../dap/editor-port.ts';
 import type { Target } from '../targets/target.ts';
 import { Followed } from './followed.ts';
 import { Forwards } from './forwards.ts';
 import { Reconciler } from './reconciler.ts';
+import { Sessions } from './sessions.ts';
 
 export interface RunnerContext {
   readonly log: Log;
@@ -37,8 +37,7 @@ export class TargetRunner {
   #config: TargetConfig;
   readonly #reconciler: Reconciler;
   #followed: Followed | null = null;
-  /** Whom the keeper was told of. */
-  #session: { readonly generation: number; readonly process: ProcessInfo; readonly replica: Replica } | null = null;
+  readonly #sessions: Sessions;
   #closing = false;
 
   constructor(config: TargetConfig, target: Target, context: RunnerContext) {
@@ -48,7 +47,10 @@ export class TargetRunner {
     this.#reconciler = new Reconciler({
       observe: (state, seen) => {
         const next = observe(state, seen, this.#config, Date.now(), Math.random());
-        this.#followed?.entries.keep(next.worker?.generation ?? null, next.sessionGeneration);
+        this.#followed?.entries.keep(
+          [next, ...next.slots].map(({ worker }) => worker?.generation ?? null),
+          [next, ...next.slots].map(({ sessionGeneration }) => sessionGeneration),
+        );
         return next;
       },
       plan: (state) => plan(this.#config, state, { helperAvailable: target.execHelper !== null }, Date.now()),
@@ -65,11 +67,17 @@ export class TargetRunner {
       },
     });
     this.#port = new EditorPort(
-      { name: config.name, port: config.port, terminateOnDisconnect: config.terminateOnDisconnect },
-      (event) => {
-        this.#onPort(event);
+      {
+        name: config.name,
+        port: config.port,
+        terminateOnDisconnect: config.terminateOnDisconnect,
+        stopAll: config.stopAll,
+      },
+      (event, slot) => {
+        this.#onPort(event, slot);
       },
     );
+    this.#sessions = new Sessions(this.#port, context.projectRoot);
     this.#forwards = new Forwards(target, {
       onChange: context.onChange,
       log: (level, text) => {
@@ -107,15 +115,25 @@ export class TargetRunner {
     const remapped =
       JSON.stringify([config.pathMappings, config.whilePaused]) !== JSON.stringify([pathMappings, whilePaused]);
     this.#config = config;
-    this.#port.update({ terminateOnDisconnect: config.terminateOnDisconnect });
+    this.#port.update({ terminateOnDisconnect: config.terminateOnDisconnect, stopAll: config.stopAll });
     this.#forwards.configure(config.forward);
     this.post({ type: 'config' });
-    if (remapped && this.#session !== null) this.reenter();
+    if (remapped) for (const slot of this.#sessions.slots) this.post({ type: 'reenter', slot });
   }
 
   /** Takes the debugger out of the worker and puts it in again; the editor's session goes on. */
   reenter(): void {
     this.post({ type: 'reenter' });
+  }
+
+  /**
+   * Moves the first session to another worker, as a reload would. `pid`: null for the next one. Returns its pid.
+   * @throws DebugwandError `no-such-worker`, `worker-has-session`
+   */
+  switchTo(pid: number | null): number {
+    const worker = switchTo(this.#reconciler.state, this.#config.name, pid);
+    this.post({ type: 'switch', worker: { pid: worker.pid, startTime: worker.startTime } });
+    return worker.pid;
   }
 
   /** Asks the agent for the processes anew, and ends the waiting for a next try. */
@@ -151,9 +169,27 @@ export class TargetRunner {
       case 'enter':
         return this.#enter(action.worker, action.rung);
       case 'session-up':
-        return this.#sessionUp(action.worker);
+        return this.#sessionUp(action.worker, action.slot ?? 0);
       case 'session-down':
-        return this.#sessionDown(action.generation);
+        return this.#sessionDown(action.generation, action.slot ?? 0);
+      case 'open-child':
+        return this.#openChild(action.slot, action.worker);
+      case 'give-up-child':
+        return this.post({ type: 'child-refused', slot: action.slot, why: action.why });
+      case 'end-slot': {
+        const { slot, generation } = action;
+        if (generation !== null) this.#sessionDown(generation, slot);
+        this.#port.endChild(slot);
+        return this.post({ type: 'slot-ended', slot });
+      }
+      case 'seats':
+        return this.post({ type: 'seats' });
+      case 'tell':
+        for (const text of action.texts) {
+          this.#port.say(text);
+          this.#log('warn', text);
+        }
+        return this.post({ type: 'told', count: action.texts.length });
       default:
         return action satisfies never;
     }
@@ -190,7 +226,7 @@ export class TargetRunner {
     const options = {
       rung,
       user: workerUser(process, [...this.#reconciler.state.provenSkips, ...failedRungs]),
-      holdAtStart: this.#config.holdAtStart && this.#reconciler.state.editor.connected,
+      holdAtStart: this.#config.holdAtStart && this.#hasEditor(generation),
       whilePaused: whilePausedParams(followed?.replica.probes, this.#config.whilePaused),
     };
     this.post({ type: 'entering', generation, rung });
@@ -210,54 +246,53 @@ export class TargetRunner {
     });
   }
 
-  #sessionUp({ entry, generation, process, seenAt, startedAt }: WorkerState): void {
+  /** An editor waits for that worker. */
+  #hasEditor(generation: number): boolean {
+    const { state } = this.#reconciler;
+    const slot = slotOf(state, generation);
+    return slot === null ? state.editor.connected : slot.session.state === 'open';
+  }
+
+  #sessionUp(worker: WorkerState, slot: number): void {
     const followed = this.#followed;
-    if (entry.state !== 'entered' || followed === null) return;
-    const { port, origin, debugpy } = entry.result;
-    const open = followed.entries.dial(generation, port);
-    if (open === null) return;
-    const { replica } = followed;
-    const { pid } = process;
-    this.#session = { generation, process, replica };
-    const facts = { name: `worker ${String(pid)}`, pid, generation, seenAt, startedAt, origin, debugpy };
-    this.#port.workerUp({ ...facts, pathMappings: this.#pathMappings(replica, process), open });
-    this.post({ type: 'session-up', generation });
+    if (followed === null || !this.#sessions.up(slot, worker, followed, this.#config)) return;
+    this.post({ type: 'session-up', generation: worker.generation });
   }
 
-  #sessionDown(generation: number): void {
-    const session = this.#session;
-    this.#session = null;
-    const { text, ended } =
-      session === null
-        ? { text: 'left the worker', ended: false }
-        : sessionEnd(this.#reconciler.state, session.process, session.replica);
-    this.#port.workerDown(generation, { text });
-    this.#followed?.entries.leave(generation, ended);
-    this.post({ type: 'session-down' });
+  #sessionDown(generation: number, slot: number): void {
+    const { state } = this.#reconciler;
+    const now = slot === 0 ? state.worker : (state.slots.find(({ id }) => id === slot)?.worker ?? null);
+    this.#sessions.down(slot, generation, state, now, this.#followed);
+    this.post({ type: 'session-down', slot });
   }
 
-  #pathMappings(replica: Replica, { cwd }: ProcessInfo): PathMapping[] {
-    if (this.#config.pathMappings.length > 0) return [...this.#config.pathMappings];
-    // A manifest mostly leaves the working directory to the image, of which the API server knows nothing.
-    const place = replica.workingDir === undefined && cwd !== null ? { ...replica, workingDir: cwd } : replica;
-    return inferPathMappings(this.#context.projectRoot, place, this.#config.source.kind);
+  #openChild(slot: number, { process }: WorkerState): void {
+    const { snapshot, replica } = this.#reconciler.state;
+    const running = (snapshot?.replicas ?? []).filter((one) => one.state === 'running');
+    const where = running.length > 1 && replica !== null ? ` in ${replica.name}` : '';
+    this.post({ type: 'child-asked', slot });
+    this.#port.openChild(slot, `worker ${String(process.pid)} of ${this.#config.name}${where}`);
   }
 
-  #onPort(event: EditorPortEvent): void {
+  #onPort(event: EditorPortEvent, slot: number): void {
     switch (event.type) {
       case 'listening':
         return;
       case 'editor':
-        return this.post({ type: 'editor', connected: event.connected, client: event.client });
+        return this.post({ type: 'editor', connected: event.connected, client: event.client, slot });
+      case 'children':
+        return this.post({ type: 'children' });
+      case 'child-refused':
+        return this.post({ type: 'child-refused', slot, why: event.why });
       case 'stopped':
-        return this.post({ type: 'stopped', where: event.where });
+        return this.post({ type: 'stopped', where: event.where, slot });
       case 'verified':
         this.#unhold(event.generation);
         return this.post({ type: 'verified', generation: event.generation, at: event.at });
       case 'upstream-lost':
         return this.post({ type: 'session-lost', generation: event.generation, why: event.why });
       case 'restart-requested':
-        return this.reenter();
+        return this.post({ type: 'reenter', slot });
       case 'terminate-requested':
         return;
       case 'log':
@@ -268,9 +303,8 @@ export class TargetRunner {
   }
 
   #unhold(generation: number): void {
-    const worker = this.#reconciler.state.worker;
     const followed = this.#followed;
-    if (worker === null || worker.generation !== generation || !worker.holding || followed === null) return;
+    if (workerOf(this.#reconciler.state, generation)?.holding !== true || followed === null) return;
     this.#task('let the worker go on', () => followed.entries.unhold(generation));
     this.post({ type: 'unheld', generation });
   }

@@ -28,8 +28,11 @@ export function refuseInitialize(args: JsonObject): string | null {
   return null;
 }
 
-/** Why `attach` cannot be served, or null. */
-export function refuseAttach(args: JsonObject): string | null {
+/** Why `attach` cannot be served, or null. `child`: by the session of a further worker. */
+export function refuseAttach(args: JsonObject, child = false): string | null {
+  if (!child && args['subProcessId'] !== undefined) {
+    return 'the debug session that this one belonged to has ended: start that one anew, and remove "subProcessId" here';
+  }
   return args['noDebug'] === true ? '"noDebug" is not possible with "attach": remove it' : null;
 }
 

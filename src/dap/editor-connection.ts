@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import { messageOf } from '../lib/errors.ts';
 import { encodeFrame, FrameDecoder, MAX_BODY_BYTES, type Frame } from './framing.ts';
-import { event, parseMessage, type DapRequest, type Outgoing } from './messages.ts';
+import { event, parseMessage, type DapRequest, type DapResponse, type JsonObject, type Outgoing } from './messages.ts';
 
 /** How long a new connection may take for its first whole message. */
 export const FIRST_MESSAGE_MS = 10_000;
@@ -15,6 +15,8 @@ const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
 export interface EditorConnectionEvents {
   request(request: DapRequest): void;
+  /** To a request of ours. */
+  response(response: DapResponse): void;
   /** Once, last. */
   gone(why: string): void;
   /** The editor has read what was too much. */
@@ -65,6 +67,12 @@ export class EditorConnection {
     this.#socket.uncork();
   }
 
+  /** Sends a request of ours. @returns its seq */
+  ask(command: string, args: JsonObject): number {
+    this.send([{ type: 'request', command, arguments: args }]);
+    return this.#seq;
+  }
+
   pause(paused: boolean): void {
     if (paused) this.#socket.pause();
     else this.#socket.resume();
@@ -106,8 +114,8 @@ export class EditorConnection {
       if (this.#ended) return;
       const message = frame.kind === 'body' ? parseMessage(frame.text) : null;
       if (message === null) return this.#end('a message that is no DAP message');
-      // Responses to requests of ours: we make none.
       if (message.type === 'request') this.#events.request(message);
+      else if (message.type === 'response') this.#events.response(message);
     }
   }
 

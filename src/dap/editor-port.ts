@@ -1,29 +1,18 @@
-// Owns the stable port of a target: the sockets that listen, who on them is the editor, the connection to the present
-// worker, and the clock of the session between the two. Decides nothing about the debugging itself: session.ts.
+// Owns the stable port of a target: the sockets that listen, and which debug session each connection belongs to: the
+// first one (number 0), or the one of a further worker (from 1). What a session does is keeper.ts.
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { messageOf } from '../lib/errors.ts';
 import { editorName } from './attach-arguments.ts';
+import { capabilities } from './capabilities.ts';
+import { childConfiguration, childWay } from './child-session.ts';
 import { EditorConnection, FIRST_MESSAGE_MS } from './editor-connection.ts';
-import type { DapRequest, Outgoing } from './messages.ts';
 import { PortListener } from './editor-listener.ts';
-import { Session } from './session.ts';
-import type {
-  LossReason,
-  SessionEvent,
-  SessionInput,
-  SessionOptions,
-  SessionOutput,
-  SessionReport,
-  WorkerFacts,
-} from './session-types.ts';
-import { UpstreamConnection } from './upstream.ts';
+import { event, type DapRequest, type DapResponse } from './messages.ts';
+import { route, type Route } from './routing.ts';
+import { GOODBYE_MS, SessionKeeper, type WorkerLink } from './keeper.ts';
+import type { LossReason, SessionEvent, SessionOptions, SessionReport } from './session-types.ts';
+import { StopAll } from './stop-all.ts';
 
-/** A worker that can be debugged, and the way to its debugpy. */
-export interface WorkerLink extends WorkerFacts {
-  /** Bytes to and from debugpy. Called when an editor is attached; not before, and never twice at a time. */
-  open(signal: AbortSignal): Promise<Duplex>;
-}
+export type { WorkerLink } from './keeper.ts';
 
 export interface EditorPortOptions {
   /** Of the target: for people. */
@@ -31,6 +20,8 @@ export interface EditorPortOptions {
   /** On 127.0.0.1 and ::1. 0: any free one (tests). */
   readonly port: number;
   readonly terminateOnDisconnect: boolean;
+  /** A stop in one worker stops the others. Default: false. */
+  readonly stopAll?: boolean;
   /** What the target waits for while no worker is there: "container `api` is stopped". */
   readonly waitingFor?: string | null;
   /** Milliseconds since the epoch. */
@@ -39,33 +30,37 @@ export interface EditorPortOptions {
   readonly firstMessageMs?: number;
 }
 
-export type EditorPortEvent = { readonly type: 'listening'; readonly port: number } | SessionEvent;
+export type EditorPortEvent =
+  | { readonly type: 'listening'; readonly port: number }
+  /** The editor said that it opens no session for a further worker. */
+  | { readonly type: 'child-refused'; readonly why: string }
+  | SessionEvent;
 
-/** Connections beside the editor's; when there are more the oldest has to go. */
+/** Connections beside the editors'; when there are more the oldest has to go. */
 const MAX_STRANGERS = 64;
-const GOODBYE_MS = 1000;
+const ROOT = 0;
 
 export class EditorPort {
   #options: EditorPortOptions;
-  readonly #onEvent: (event: EditorPortEvent) => void;
-  readonly #session: Session;
+  readonly #onEvent: (event: EditorPortEvent, slot: number) => void;
+  readonly #sessions = new Map<number, SessionKeeper>();
+  readonly #root: SessionKeeper;
   readonly #listener: PortListener;
   readonly #connections = new Set<EditorConnection>();
-  readonly #links = new Map<number, WorkerLink>();
-  readonly #upstreams = new Map<number, UpstreamConnection>();
-  readonly #inputs: SessionInput[] = [];
-  #running = false;
-  #holder: EditorConnection | null = null;
+  /** Connections that have not said yet which session they belong to, with their `initialize`. */
+  readonly #undecided = new Map<EditorConnection, DapRequest>();
+  /** Sessions asked for by a request of ours, by its seq. */
+  readonly #asked = new Map<number, number>();
+  readonly #stopAll = new StopAll();
   #heldSince = 0;
   #port = 0;
-  #timer: NodeJS.Timeout | null = null;
-  #wakeAt: number | null = null;
   #closed = false;
 
-  constructor(options: EditorPortOptions, onEvent: (event: EditorPortEvent) => void) {
+  /** `onEvent` gets the number of the session with each event. */
+  constructor(options: EditorPortOptions, onEvent: (event: EditorPortEvent, slot: number) => void) {
     this.#options = options;
     this.#onEvent = onEvent;
-    this.#session = new Session(sessionOptions(options));
+    this.#root = this.#newSession(ROOT);
     this.#listener = new PortListener((socket) => {
       this.#accept(socket);
     });
@@ -92,42 +87,91 @@ export class EditorPort {
     }
     this.#port = port;
     signal.addEventListener('abort', () => void this.close(), { once: true });
-    this.#onEvent({ type: 'listening', port: this.#port });
+    this.#onEvent({ type: 'listening', port: this.#port }, ROOT);
   }
 
-  /** A worker can be debugged from now on; it takes the place of the one before. */
-  workerUp(link: WorkerLink): void {
-    this.#links.clear();
-    this.#links.set(link.generation, link);
-    this.#feed({ type: 'worker-up', worker: link });
+  /** A worker can be debugged from now on; it takes the place of the one that the session had before. */
+  workerUp(link: WorkerLink, slot = ROOT): void {
+    (this.#sessions.get(slot) ?? this.#newSession(slot)).workerUp(link);
   }
 
   /** A worker is gone, or no longer to be debugged: it is let go if it can still be reached. */
-  workerDown(generation: number, reason: LossReason): void {
-    this.#links.delete(generation);
-    this.#feed({ type: 'worker-down', generation, reason });
+  workerDown(generation: number, reason: LossReason, slot = ROOT): void {
+    this.#sessions.get(slot)?.workerDown(generation, reason);
+  }
+
+  /** Asks the editor of the first session for one more. `name`: for people. It comes as a connection, or never. */
+  openChild(slot: number, name: string): void {
+    const { holder, editor } = this.#root;
+    if (holder === null || editor === null) return;
+    if (!this.#sessions.has(slot)) this.#newSession(slot);
+    const configuration = childConfiguration(editor.attachArguments, { name, slot, port: this.#port });
+    if (childWay(editor.initialize) === 'startDebugging') {
+      this.#asked.set(holder.ask('startDebugging', { request: 'attach', configuration }), slot);
+    } else {
+      holder.send([event('debugpyAttach', configuration)]);
+    }
+  }
+
+  /** Ends the session of a further worker, if it has an editor; the number is known no more. */
+  endChild(slot: number): void {
+    const session = this.#sessions.get(slot);
+    if (session === undefined || slot === ROOT) return;
+    this.#sessions.delete(slot);
+    void session.close();
+  }
+
+  /** A line for the debug console of the first session. */
+  say(text: string): void {
+    this.#root.say(text);
   }
 
   /** New settings; the port itself cannot change. */
   update(options: Partial<Omit<EditorPortOptions, 'port' | 'now'>>): void {
     this.#options = { ...this.#options, ...options };
-    this.#session.update(sessionOptions(this.#options));
+    if (this.#options.stopAll !== true) this.#stopAll.forget();
+    for (const [slot, session] of this.#sessions) session.update(sessionOptions(this.#options, slot));
   }
 
+  /** Of the first session. */
   report(): SessionReport {
-    return this.#session.report();
+    return this.#root.report();
   }
 
-  /** The editor gets `terminated` and its end, the worker is let go first; takes at most about a second. */
+  /** Editors get `terminated` and their end, workers are let go first; takes at most about a second. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#feed({ type: 'close' });
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    const upstreams = [...this.#upstreams.values()];
-    for (const upstream of upstreams) upstream.release('disconnect');
+    const ends = [...this.#sessions.values()].map((session) => session.close());
     for (const connection of this.#connections) connection.finish(GOODBYE_MS);
-    await Promise.all([...upstreams.map((upstream) => upstream.closed), this.#listener.close()]);
+    await Promise.all([...ends, this.#listener.close()]);
+  }
+
+  #newSession(slot: number): SessionKeeper {
+    const session = new SessionKeeper(
+      sessionOptions(this.#options, slot),
+      () => this.#now(),
+      (what) => {
+        this.#onSession(what, slot);
+      },
+    );
+    this.#sessions.set(slot, session);
+    return session;
+  }
+
+  #onSession(what: SessionEvent, slot: number): void {
+    this.#onEvent(what, slot);
+    if (what.type === 'stopped' && this.#options.stopAll === true) this.#moved(slot, what.where !== null);
+    // Whoever leaves the first session has left them all.
+    if (what.type !== 'editor' || what.connected || slot !== ROOT) return;
+    this.#asked.clear();
+    for (const one of this.#sessions.keys()) this.endChild(one);
+  }
+
+  #moved(slot: number, stopped: boolean): void {
+    const { stop, run } = this.#stopAll.moved(slot, stopped, [...this.#sessions.keys()]);
+    for (const one of stop) this.#sessions.get(one)?.run(false);
+    for (const one of run) this.#sessions.get(one)?.run(true);
   }
 
   #accept(socket: Socket): void {
@@ -135,154 +179,116 @@ export class EditorPort {
       socket.destroy();
       return;
     }
-    const strangers = [...this.#connections].filter((connection) => connection !== this.#holder);
+    const strangers = [...this.#connections].filter((connection) => this.#sessionOf(connection) === null);
     if (strangers.length >= MAX_STRANGERS) strangers[0]?.destroy('too many connections');
     const connection: EditorConnection = new EditorConnection(
       socket,
       {
-        request: (request) => this.#request(connection, request),
-        gone: (why) => this.#gone(connection, why),
-        drained: () => this.#setPaused(false),
+        request: (request) => {
+          this.#request(connection, request);
+        },
+        response: (response) => {
+          if (connection === this.#root.holder) this.#answered(response);
+        },
+        gone: (why) => {
+          this.#gone(connection, why);
+        },
+        drained: () => this.#sessionOf(connection)?.drained(),
       },
       this.#options.firstMessageMs ?? FIRST_MESSAGE_MS,
     );
     this.#connections.add(connection);
   }
 
+  #sessionOf(connection: EditorConnection): SessionKeeper | null {
+    for (const session of this.#sessions.values()) if (session.holder === connection) return session;
+    return null;
+  }
+
   #request(connection: EditorConnection, request: DapRequest): void {
-    if (connection !== this.#holder) {
-      if (this.#holder !== null && !this.#mayReplace()) return this.#refuse(connection, request);
-      if (this.#holder !== null) this.#holder.destroy('another editor came, and it had not attached');
-      this.#holder = connection;
-      this.#heldSince = this.#now();
-      connection.accept();
+    const own = this.#sessionOf(connection);
+    if (own !== null) return own.request(request);
+    const initialize = this.#undecided.get(connection) ?? null;
+    this.#send(connection, request, initialize, this.#route(initialize, request));
+  }
+
+  #route(initialize: DapRequest | null, request: DapRequest): Route {
+    const { holder, editor } = this.#root;
+    // One that asked for `initialize` and no more keeps nobody out for long.
+    const waited = this.#now() - this.#heldSince > (this.#options.firstMessageMs ?? FIRST_MESSAGE_MS);
+    const root =
+      holder === null
+        ? null
+        : { client: editor?.client ?? 'another editor', idle: editor?.attached === false && waited };
+    const children = [...this.#sessions].filter(([slot]) => slot !== ROOT);
+    const held = new Map(children.map(([slot, session]) => [slot, session.holder !== null]));
+    return route({ root, children: held }, initialize, request, this.#options.name);
+  }
+
+  #send(connection: EditorConnection, request: DapRequest, initialize: DapRequest | null, way: Route): void {
+    switch (way.to) {
+      case 'root':
+        if (way.replaces) this.#root.holder?.destroy('another editor came, and it had not attached');
+        this.#heldSince = this.#now();
+        return this.#hand(connection, request, this.#root, null);
+      case 'child': {
+        const session = this.#sessions.get(way.slot);
+        if (session !== undefined) this.#hand(connection, request, session, initialize);
+        return;
+      }
+      case 'undecided':
+        this.#undecided.set(connection, request);
+        return connection.send([
+          answer(request, { success: true, body: capabilities(this.#options.terminateOnDisconnect) }),
+        ]);
+      case 'end':
+        connection.send([answer(request, { success: true })]);
+        return connection.finish(GOODBYE_MS);
+      case 'nowhere':
+        return this.#refuse(connection, request, initialize ?? request, way.why);
+      default:
+        return way satisfies never;
     }
-    this.#feed({ type: 'editor-request', request });
-    for (const upstream of this.#upstreams.values()) if (upstream.congested) connection.pause(true);
   }
 
-  /** One that asked for `initialize` and no more keeps nobody out for long. */
-  #mayReplace(): boolean {
-    const waited = this.#now() - this.#heldSince;
-    return this.#session.editor?.attached === false && waited > (this.#options.firstMessageMs ?? FIRST_MESSAGE_MS);
+  #hand(
+    connection: EditorConnection,
+    request: DapRequest,
+    session: SessionKeeper,
+    initialize: DapRequest | null,
+  ): void {
+    this.#undecided.delete(connection);
+    session.hold(connection, initialize);
+    connection.accept();
+    session.request(request);
   }
 
-  #refuse(connection: EditorConnection, request: DapRequest): void {
-    const first = this.#session.editor?.client ?? 'another editor';
-    const format =
-      `${first} is attached to "${this.#options.name}" already, and one editor at a time can be: ` +
-      'end its debug session first';
-    const body = { error: { id: 1, format, showUser: true } };
-    const { seq, command } = request;
-    connection.send([{ type: 'response', request_seq: seq, command, success: false, message: format, body }]);
+  #refuse(connection: EditorConnection, request: DapRequest, initialize: DapRequest, why: string): void {
+    const body = { error: { id: 1, format: why, showUser: true } };
+    connection.send([answer(request, { success: false, message: why, body })]);
     connection.finish(GOODBYE_MS);
-    this.#log('warn', `refused a second editor (${editorName(request.arguments)}): ${first} is attached`);
+    this.#log('warn', `refused a second editor (${editorName(initialize.arguments)}): ${why}`);
+  }
+
+  #answered(response: DapResponse): void {
+    const slot = this.#asked.get(response.request_seq);
+    if (slot === undefined) return;
+    this.#asked.delete(response.request_seq);
+    if (response.success) return;
+    this.#onEvent({ type: 'child-refused', why: response.message ?? 'it gave no reason' }, slot);
   }
 
   #gone(connection: EditorConnection, why: string): void {
     this.#connections.delete(connection);
-    if (connection !== this.#holder) return;
-    this.#holder = null;
+    this.#undecided.delete(connection);
+    const session = this.#sessionOf(connection);
+    if (session === null) return;
     this.#log('info', `the editor's connection ended: ${why}`);
-    this.#feed({ type: 'editor-gone' });
-  }
-
-  /** Hands the session what happened, one at a time, and does what it says. */
-  #feed(input: SessionInput): void {
-    this.#inputs.push(input);
-    if (this.#running) return;
-    this.#running = true;
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      try {
-        this.#perform(this.#session.handle(next, this.#now()));
-      } catch (error) {
-        // A fault of ours ends one debug session, not the daemon with all its targets.
-        this.#log('warn', `fault in the session keeper (${next.type}): ${messageOf(error)}`);
-        this.#holder?.destroy('fault in the session keeper');
-      }
-    }
-    this.#running = false;
-    this.#schedule();
-  }
-
-  #perform(outputs: readonly SessionOutput[]): void {
-    const holder = this.#holder;
-    let messages: Outgoing[] = [];
-    const flush = (): void => {
-      if (messages.length > 0) holder?.send(messages);
-      messages = [];
-    };
-    for (const output of outputs) {
-      if (output.type === 'to-editor') {
-        messages.push(output.message);
-        continue;
-      }
-      flush();
-      switch (output.type) {
-        case 'to-upstream':
-          this.#upstreams.get(output.epoch)?.send(output.seq, output.request.command, output.request.arguments);
-          break;
-        case 'open':
-          this.#open(output.epoch, output.generation);
-          break;
-        case 'close-upstream':
-          this.#upstreams.get(output.epoch)?.release(output.how);
-          break;
-        case 'end-editor':
-          this.#holder = null;
-          holder?.finish(GOODBYE_MS);
-          break;
-        case 'event':
-          this.#onEvent(output.event);
-          break;
-        default:
-          output satisfies never;
-      }
-    }
-    flush();
-    if (holder?.congested === true) this.#setPaused(true);
-  }
-
-  #open(epoch: number, generation: number): void {
-    const link = this.#links.get(generation);
-    const after = Promise.all([...this.#upstreams.values()].map((upstream) => upstream.closed));
-    const upstream = new UpstreamConnection({
-      opened: () => this.#feed({ type: 'upstream-open', epoch }),
-      message: (message) => this.#feed({ type: 'upstream-message', epoch, message }),
-      oversized: (requestSeq, bytes) => this.#feed({ type: 'upstream-oversized', epoch, requestSeq, bytes }),
-      closed: (why) => {
-        this.#upstreams.delete(epoch);
-        this.#holder?.pause(false);
-        this.#feed({ type: 'upstream-closed', epoch, why });
-      },
-      drained: () => this.#holder?.pause(false),
-    });
-    this.#upstreams.set(epoch, upstream);
-    const open = link === undefined ? () => Promise.reject(new Error('the worker is gone')) : link.open.bind(link);
-    void upstream.connect(open, after);
-  }
-
-  #setPaused(paused: boolean): void {
-    for (const upstream of this.#upstreams.values()) upstream.pause(paused);
-  }
-
-  #schedule(): void {
-    const { wakeAt } = this.#session;
-    if (wakeAt === this.#wakeAt) return;
-    this.#wakeAt = wakeAt;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    if (wakeAt === null || this.#closed) return;
-    this.#timer = setTimeout(() => this.#wake(), Math.max(1, wakeAt - this.#now()));
-  }
-
-  #wake(): void {
-    this.#wakeAt = null;
-    this.#feed({ type: 'tick' });
+    session.gone();
   }
 
   #log(level: 'debug' | 'info' | 'warn', text: string): void {
-    this.#onEvent({ type: 'log', level, text });
+    this.#onEvent({ type: 'log', level, text }, ROOT);
   }
 
   #now(): number {
@@ -290,11 +296,18 @@ export class EditorPort {
   }
 }
 
-function sessionOptions(options: EditorPortOptions): SessionOptions {
+function answer({ seq, command }: DapRequest, rest: Pick<DapResponse, 'success' | 'message' | 'body'>): DapResponse {
+  return { type: 'response', request_seq: seq, command, ...rest };
+}
+
+function sessionOptions(options: EditorPortOptions, slot: number): SessionOptions {
+  const child = slot !== ROOT;
   return {
     name: options.name,
-    terminateOnDisconnect: options.terminateOnDisconnect,
+    // The app's end is the first session's to ask for.
+    terminateOnDisconnect: options.terminateOnDisconnect && !child,
     windows: process.platform === 'win32',
-    waitingFor: options.waitingFor ?? null,
+    waitingFor: child ? null : (options.waitingFor ?? null),
+    child,
   };
 }

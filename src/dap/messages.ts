@@ -25,8 +25,15 @@ export interface DapEvent {
   readonly body?: unknown;
 }
 
+/** A request of ours to the editor. */
+export interface ReverseRequest {
+  readonly type: 'request';
+  readonly command: string;
+  readonly arguments: JsonObject;
+}
+
 /** What the keeper sends; the socket adds `seq`. */
-export type Outgoing = DapResponse | DapEvent;
+export type Outgoing = DapResponse | DapEvent | ReverseRequest;
 /** What the keeper receives from debugpy. */
 export type Incoming = DapResponse | DapEvent | DapRequest;
 

@@ -135,7 +135,7 @@ export class Core {
       client,
       initialize,
       hearsContinued: id !== 'visualstudio' && id !== 'vsformac',
-      hasProgress: initialize['supportsProgressReporting'] === true,
+      hasProgress: initialize['supportsProgressReporting'] === true && this.options.child !== true,
       progressPopsUp: id === 'vscode',
       attachKey: null,
       attachedAt: 0,

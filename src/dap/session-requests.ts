@@ -1,6 +1,7 @@
 // Owns what becomes of each request of the editor: answered here, or passed on. Pure. Every request that enters gets
 // exactly one response, sooner or later.
 import { refuseAttach } from './attach-arguments.ts';
+import { childWay } from './child-session.ts';
 import { invalidList, isListCommand, type ListCommand } from './breakpoint-lists.ts';
 import { capabilities, UNANSWERED_BY_DEBUGPY } from './capabilities.ts';
 import { isInteger, isObject, stringOr, type DapRequest, type JsonObject } from './messages.ts';
@@ -85,7 +86,8 @@ export function initializeRequest(core: Core, editor: Editor, request: DapReques
 }
 
 function attach(core: Core, editor: Editor, key: number, args: JsonObject): void {
-  const refusal = editor.attachKey === null ? refuseAttach(args) : 'this session is attached already';
+  const refusal =
+    editor.attachKey === null ? refuseAttach(args, core.options.child === true) : 'this session is attached already';
   if (refusal !== null) return core.fail(key, refusal);
   editor.attachKey = key;
   editor.attachedAt = core.now;
@@ -104,6 +106,8 @@ function configurationDone(core: Core, editor: Editor, key: number): void {
   editor.phase = 'running';
   if (editor.attachKey !== null) core.respond(editor.attachKey);
   if (core.upstream?.phase === 'configuring') start(core, core.upstream);
+  const way = childWay(editor.initialize);
+  if (way !== null && core.options.child !== true) core.announce({ type: 'children', way });
 }
 
 function setList(core: Core, editor: Editor, key: number, command: ListCommand, args: JsonObject): void {

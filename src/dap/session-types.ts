@@ -1,7 +1,7 @@
 // Owns what goes into the session state machine and what comes out. Types only.
 import type { EnterResult } from '../agent/protocol.ts';
 import type { PathMapping } from '../core/types.ts';
-import type { DapRequest, Incoming, JsonObject, Outgoing } from './messages.ts';
+import type { DapEvent, DapRequest, DapResponse, Incoming, JsonObject } from './messages.ts';
 
 /** What the session must know of a worker; how to reach it is the port's business. */
 export interface WorkerFacts {
@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly windows: boolean;
   /** For the progress shown while no worker is there: "container api is stopped". */
   readonly waitingFor: string | null;
+  /** The session of a further worker: it shows no progress of its own. Default: false. */
+  readonly child?: boolean;
 }
 
 /** Why a worker is gone: "worker 42 exited". `place`: where it was stopped, if the caller knows better than we. */
@@ -39,6 +41,8 @@ export interface LossReason {
 export type SessionInput =
   /** The first one of an editor must be `initialize`. */
   | { readonly type: 'editor-request'; readonly request: DapRequest }
+  /** An editor whose `initialize` has been answered by whoever found out that it belongs here. */
+  | { readonly type: 'editor-adopted'; readonly initialize: JsonObject }
   | { readonly type: 'editor-gone' }
   | { readonly type: 'worker-up'; readonly worker: WorkerFacts }
   | { readonly type: 'worker-down'; readonly generation: number; readonly reason: LossReason }
@@ -53,6 +57,9 @@ export type SessionInput =
     }
   | { readonly type: 'upstream-closed'; readonly epoch: number; readonly why: string }
   | { readonly type: 'tick' }
+  | { readonly type: 'say'; readonly text: string }
+  /** Because of another worker: all threads are to run, or to stop. */
+  | { readonly type: 'run'; readonly runs: boolean }
   /** The port closes: the editor is told so. */
   | { readonly type: 'close' };
 
@@ -60,9 +67,14 @@ export type SessionInput =
  * said goodbye itself and waits for the end of the connection. */
 export type Goodbye = 'disconnect' | 'terminate' | 'hang-up';
 
+/** How a session for a further worker is asked for: DAP's reverse request, or debugpy's event of its own. */
+export type ChildWay = 'startDebugging' | 'debugpyAttach';
+
 /** What the rest of the daemon learns. */
 export type SessionEvent =
   | { readonly type: 'editor'; readonly connected: boolean; readonly client: string | null }
+  /** The editor has configured its session, and can have further ones in that way. Not told of those that cannot. */
+  | { readonly type: 'children'; readonly way: ChildWay }
   | { readonly type: 'stopped'; readonly where: string | null }
   /** Every breakpoint of the generation is set, or refused by debugpy, and the worker was told to run. */
   | { readonly type: 'verified'; readonly generation: number; readonly at: number }
@@ -72,7 +84,7 @@ export type SessionEvent =
   | { readonly type: 'log'; readonly level: 'debug' | 'info' | 'warn'; readonly text: string };
 
 export type SessionOutput =
-  | { readonly type: 'to-editor'; readonly message: Outgoing }
+  | { readonly type: 'to-editor'; readonly message: DapResponse | DapEvent }
   | { readonly type: 'to-upstream'; readonly epoch: number; readonly seq: number; readonly request: UpstreamRequest }
   /** Connect to the worker; answered by `upstream-open` or `upstream-closed`. */
   | { readonly type: 'open'; readonly epoch: number; readonly generation: number }

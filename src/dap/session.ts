@@ -18,7 +18,7 @@ import {
 import { requestAnswered, upstreamEvent } from './session-events.ts';
 import { closeSession, editorGone, endEditor } from './session-leave.ts';
 import { failedResponse, goodbye, lose, lossDeadline, tickLoss, VERDICT_MS, workerDown } from './session-loss.ts';
-import type { DapRequest, DapResponse, Incoming } from './messages.ts';
+import type { DapRequest, DapResponse, Incoming, JsonObject } from './messages.ts';
 import { editorRequest, initializeRequest } from './session-requests.ts';
 import type { SessionInput, SessionOptions, SessionOutput, SessionReport, WorkerFacts } from './session-types.ts';
 import { tickWaiting, waitingDeadline } from './session-waiting.ts';
@@ -68,9 +68,16 @@ export class Session {
   }
 
   /** An editor holds the session; `attached`: it did not stop after `initialize`. */
-  get editor(): { readonly client: string; readonly attached: boolean } | null {
+  get editor(): {
+    readonly client: string;
+    readonly attached: boolean;
+    readonly initialize: JsonObject;
+    readonly attachArguments: JsonObject;
+  } | null {
     const { editor } = this.#core;
-    return editor === null ? null : { client: editor.client, attached: editor.attachKey !== null };
+    if (editor === null) return null;
+    const { client, attachKey, initialize, attachArguments } = editor;
+    return { client, attached: attachKey !== null, initialize, attachArguments };
   }
 
   #apply(input: SessionInput): void {
@@ -78,6 +85,9 @@ export class Session {
     switch (input.type) {
       case 'editor-request':
         return this.#request(input.request);
+      case 'editor-adopted':
+        core.newEditor(input.initialize, editorName(input.initialize));
+        return;
       case 'editor-gone':
         return editorGone(core);
       case 'worker-up':
@@ -104,6 +114,13 @@ export class Session {
         return;
       case 'tick':
         return this.#tick();
+      case 'say':
+        return core.console(input.text);
+      case 'run': {
+        if (core.upstream?.phase !== 'live') return;
+        const command = input.runs ? 'continue' : 'pause';
+        return core.ask(core.upstream, { threadId: '*' }, { role: 'quiet', command });
+      }
       case 'close':
         return closeSession(core);
       default:

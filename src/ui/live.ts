@@ -33,6 +33,8 @@ export interface LiveOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `r`: commands are started anew, workers are entered anew. */
   readonly onRestart: () => void;
+  /** `w`: sessions move to the next worker. */
+  readonly onSwitch: () => void;
   /** `u`: look at containers and processes now. */
   readonly onRefresh: () => void;
   /** `q`. */
@@ -54,6 +56,7 @@ const DEFAULT_ROWS = 24;
 const HELP: readonly (readonly [string, string])[] = [
   ['h', 'this help, on and off'],
   ['r', 'restart: commands start anew, workers are entered anew'],
+  ['w', 'worker: the debug session moves to the next one'],
   ['u', 'update: look at containers and processes now'],
   ['c', 'clear the screen'],
   ['q', 'quit: apps run on, commands that wand started end'],
@@ -157,7 +160,7 @@ export class LiveScreen {
   };
 
   #onKey(key: string): void {
-    const { onRestart, onRefresh, onQuit, signal } = this.#options;
+    const { onRestart, onSwitch, onRefresh, onQuit, signal } = this.#options;
     switch (key) {
       case 'h':
       case '?':
@@ -166,6 +169,9 @@ export class LiveScreen {
         break;
       case 'r':
         onRestart();
+        break;
+      case 'w':
+        onSwitch();
         break;
       case 'u':
         onRefresh();

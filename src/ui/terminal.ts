@@ -88,6 +88,7 @@ function figuresThatFit(target: TargetReport, room: number): readonly string[] {
     figures.push({ text: `cpu ${worker.cpuPercent.toFixed(1)} %`, worth: 1 });
     figures.push({ text: megabytes(worker.rssBytes), worth: 2 });
   }
+  if (target.workers.length > 1) figures.push({ text: `${String(target.workers.length)} workers`, worth: 2.2 });
   if (target.forwards.length > 0) figures.push({ text: forwardsText(target.forwards), worth: 2.5 });
   figures.push({ text: `:${String(port)}`, worth: 5 });
   figures.push({ text: editor.connected ? printable(editor.client ?? 'editor') : 'no editor', worth: 4 });

@@ -22,6 +22,8 @@ export interface UiOptions {
   readonly onQuit: () => void;
   /** `r`, once for each target. */
   readonly onRestart: (target: string) => void;
+  /** `w`, once for each target with several workers. */
+  readonly onSwitch?: (target: string) => void;
   /** `u`: look at containers and processes now. */
   readonly onRefresh?: () => void;
 }
@@ -52,6 +54,9 @@ export function createUi(mode: UiMode, options: UiOptions): Ui {
           onRefresh: options.onRefresh ?? ignore,
           onRestart: () => {
             for (const { name } of last?.targets ?? []) options.onRestart(name);
+          },
+          onSwitch: () => {
+            for (const { name, workers } of last?.targets ?? []) if (workers.length > 1) options.onSwitch?.(name);
           },
           signal: (name) => {
             process.kill(process.pid, name);

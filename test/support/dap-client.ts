@@ -15,11 +15,18 @@ export interface DapMessage {
   readonly success?: boolean;
   readonly message?: string;
   readonly body?: unknown;
+  readonly arguments?: unknown;
 }
+
+/** What a client does when it is asked for something; null: it never answers. */
+export type Answer = { readonly success: boolean; readonly message?: string } | null;
 
 export interface DapClientOptions {
   readonly host?: string;
   readonly schema?: DapSchema;
+  /** What becomes of the other side's requests; without it each is a violation. */
+  readonly onRequest?: (command: string, args: unknown) => Answer | Promise<Answer>;
+  readonly onEvent?: (name: string, body: unknown) => void;
   /** Milliseconds for a response or an event; default 10,000. */
   readonly timeoutMs?: number;
 }
@@ -253,12 +260,26 @@ export class DapClient {
     }
   }
 
+  async #asked(request: DapMessage): Promise<void> {
+    const { onRequest } = this.#options;
+    const { seq, command = '' } = request;
+    if (onRequest === undefined) {
+      this.violations.push(`an unexpected request "${command}"`);
+      return;
+    }
+    const answer = await onRequest(command, request.arguments);
+    if (answer === null) return;
+    this.write(JSON.stringify({ seq: ++this.#seq, type: 'response', request_seq: seq, command, ...answer }));
+  }
+
   #message(message: DapMessage): void {
     this.received.push(message);
     if (message.seq !== this.received.length)
       this.violations.push(`seq ${String(message.seq)} as message ${String(this.received.length)}`);
     for (const fault of this.#options.schema?.check(message) ?? []) this.violations.push(fault);
     for (const watcher of Array.from(this.#watchers)) watcher.offer(message);
+    if (message.type === 'event') this.#options.onEvent?.(message.event ?? '', message.body);
+    if (message.type === 'request') void this.#asked(message);
     if (message.type !== 'response') return;
     const seq = message.request_seq ?? -1;
     const waiter = this.#open.get(seq);

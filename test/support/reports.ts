@@ -21,6 +21,8 @@ export const attached: TargetReport = {
   ready: true,
   message: 'worker 43: spawned by the uvicorn reloader 17',
   worker,
+  workers: [],
+  workersLeftOut: 0,
   processes: [
     {
       pid: 17,

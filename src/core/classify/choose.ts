@@ -1,5 +1,5 @@
 // Owns the choice of the one worker to debug. Pure; the roles are given.
-import type { ProcessChoice, ProcessInfo } from '../types.ts';
+import type { KeptCrew, ProcessChoice, ProcessInfo } from '../types.ts';
 import type { Previous } from './roles.ts';
 import { descendants, type Node } from './tree.ts';
 import { named, type Verdict, type Verdicts } from './verdict.ts';
@@ -7,6 +7,11 @@ import { named, type Verdict, type Verdicts } from './verdict.ts';
 export interface Choice {
   readonly pid: number | null;
   readonly why: string;
+  /** Pids of the equal workers that it is one of, oldest first, and of those that these started for themselves. */
+  readonly crew: readonly number[];
+  readonly below: readonly number[];
+  /** For the next choice; null: nothing new is known. */
+  readonly kept: KeptCrew | null;
 }
 
 interface Candidate {
@@ -23,17 +28,30 @@ type Tree = ReadonlyMap<number, Node>;
 const GENERATION_GAP_MS = 1_000;
 /** gunicorn's default graceful_timeout is 30 s: so long the old generation may overlap with the new one. */
 const OVERLAP_MS = 40_000;
+/** Where the number of workers is known, one more than that after this time was added (SIGTTIN): an old one that is still
+ * there is busy, which is rare. */
+const REPLACED_MS = 10_000;
 
-export function choose(tree: Tree, verdicts: Verdicts, choice: ProcessChoice, previous: Previous | null): Choice {
+export function choose(
+  tree: Tree,
+  verdicts: Verdicts,
+  choice: ProcessChoice,
+  previous: Previous | null,
+  kept: KeptCrew | null,
+): Choice {
   const candidates = candidatesOf(tree, verdicts);
   if (choice === 'auto') {
-    if (candidates.length === 0) return { pid: null, why: whyNone(tree, verdicts) };
+    if (candidates.length === 0) return none(whyNone(tree, verdicts));
     const awaited = awaitedSupervisor(tree, verdicts, candidates, previous);
-    if (awaited !== null) return { pid: null, why: `${named(awaited)} has no worker at the moment` };
-    return pick(candidates, verdicts, previous, 'override with process:');
+    if (awaited !== null) return none(`${named(awaited)} has no worker at the moment`);
+    return pick(candidates, verdicts, previous, kept, 'override with process:');
   }
   if ('pid' in choice) return byPid(tree, verdicts, choice.pid);
-  return byMatch(tree, verdicts, candidates, choice.match, previous);
+  return byMatch(tree, verdicts, candidates, choice.match, previous, kept);
+}
+
+function none(why: string): Choice {
+  return { pid: null, why, crew: [], below: [], kept: null };
 }
 
 function candidatesOf(tree: Tree, verdicts: Verdicts): Candidate[] {
@@ -90,15 +108,41 @@ function isClosed({ python }: ProcessInfo): boolean {
   return python?.remoteDebug === 'off' || python?.remoteDebug === 'unsupported';
 }
 
-function pick(candidates: readonly Candidate[], verdicts: Verdicts, previous: Previous | null, hint: string): Choice {
+function pick(
+  candidates: readonly Candidate[],
+  verdicts: Verdicts,
+  previous: Previous | null,
+  keptCrew: KeptCrew | null,
+  hint: string,
+): Choice {
   const best = Math.min(...candidates.map((c) => c.score));
   const equals = candidates.filter((c) => c.score === best);
   const kept = equals.find((c) => isSame(c.process, previous));
   const group = kept?.verdict.group ?? groupOf(equals, previous);
   const crew = equals.filter((c) => c.verdict.group === group);
-  const current = currentGeneration(crew, verdicts.get(group) ?? null);
+  const known = keptCrew?.by === group ? keptCrew.count : null;
+  const current = currentGeneration(crew, verdicts.get(group) ?? null, known);
   const chosen = kept !== undefined && current.includes(kept) ? kept : first(newest(current));
-  return { pid: chosen.process.pid, why: whyThis(chosen, crew, candidates, verdicts, hint) };
+  return {
+    pid: chosen.process.pid,
+    why: whyThis(chosen, crew, candidates, verdicts, hint),
+    crew: pidsOf(current),
+    below: pidsOf(candidates.filter((c) => startedByOne(c.node, current))),
+    // One that ended is about to be replaced: the number shrinks only with a generation.
+    kept: { by: group, count: current.length < crew.length ? current.length : Math.max(known ?? 0, crew.length) },
+  };
+}
+
+function pidsOf(candidates: readonly Candidate[]): number[] {
+  return [...candidates].sort(byStart).map((c) => c.process.pid);
+}
+
+function startedByOne({ parent }: Node, crew: readonly Candidate[]): boolean {
+  for (let above = parent; above !== null; above = above.parent) {
+    const { pid } = above.process;
+    if (crew.some((c) => c.process.pid === pid)) return true;
+  }
+  return false;
 }
 
 /** The supervisor of the last worker if it still has some, else that of the oldest candidate. */
@@ -130,14 +174,23 @@ function newest(crew: readonly Candidate[]): readonly Candidate[] {
 
 /**
  * Those that the server means to keep. gunicorn forks the new generation on HUP before it stops the old one: as long as
- * there are more workers than it keeps, the youngest are the current ones. Where their number is unknown (a config
- * file), a young generation at least as large as what is older has replaced it.
+ * there are more workers than it keeps, a young generation of that number has replaced the others; a smaller one was added
+ * to them. Where the number is unknown (a config file), one at least as large as what is older has replaced it, unless there
+ * are no more than were `known` to be kept.
  */
-function currentGeneration(crew: readonly Candidate[], supervisor: Verdict | null): readonly Candidate[] {
+function currentGeneration(
+  crew: readonly Candidate[],
+  supervisor: Verdict | null,
+  known: number | null,
+): readonly Candidate[] {
   const { overlaps = false, size = null } = supervisor?.crew ?? {};
-  if (!overlaps) return crew;
-  if (size !== null) return [...crew].sort(byStart).slice(-Math.max(1, size));
+  if (!overlaps || (size === null && known !== null && crew.length <= known)) return crew;
   const young = newest(crew);
+  if (size !== null) {
+    const kept = Math.max(1, size);
+    const added = young.length < kept || young.every((c) => c.process.ageMs > REPLACED_MS);
+    return crew.length <= kept || added ? crew : [...crew].sort(byStart).slice(-kept);
+  }
   const older = crew.length - young.length;
   return older > 0 && young.length >= older && young.every((c) => c.process.ageMs < OVERLAP_MS) ? young : crew;
 }
@@ -179,9 +232,10 @@ function whyNone(tree: Tree, verdicts: Verdicts): string {
 function byPid(tree: Tree, verdicts: Verdicts, pid: number): Choice {
   const node = tree.get(pid);
   const what = `process: { pid: ${String(pid)} }`;
-  if (node === undefined) return { pid: null, why: `${what} names no running process; ${present(tree, verdicts)}` };
-  if (node.process.python === null) return { pid: null, why: `${what} is ${node.duty.name}, not a Python process` };
-  return { pid, why: `chosen by ${what}; it is a ${verdicts.get(pid)?.role ?? 'worker'}` };
+  if (node === undefined) return none(`${what} names no running process; ${present(tree, verdicts)}`);
+  if (node.process.python === null) return none(`${what} is ${node.duty.name}, not a Python process`);
+  const why = `chosen by ${what}; it is a ${verdicts.get(pid)?.role ?? 'worker'}`;
+  return { pid, why, crew: [pid], below: [], kept: null };
 }
 
 /** Matches workers by their own command line, and the workers of a supervisor or wrapper by that one's. */
@@ -191,24 +245,25 @@ function byMatch(
   candidates: readonly Candidate[],
   pattern: string,
   previous: Previous | null,
+  kept: KeptCrew | null,
 ): Choice {
   const what = `process: { match: '${pattern}' }`;
   let expression: RegExp;
   try {
     expression = new RegExp(pattern, 'u');
   } catch {
-    return { pid: null, why: `${what} is no valid regular expression` };
+    return none(`${what} is no valid regular expression`);
   }
   const hits = [...tree.values()].filter((node) => expression.test(node.process.cmdline.join(' ')));
-  if (hits.length === 0) return { pid: null, why: `${what} matches no process; ${present(tree, verdicts)}` };
+  if (hits.length === 0) return none(`${what} matches no process; ${present(tree, verdicts)}`);
   const wanted = new Set(hits.flatMap((node) => (isWorker(verdicts, node) ? [node] : [node, ...descendants(node)])));
   const among = candidates.filter((c) => wanted.has(c.node));
   if (among.length === 0) {
     const seen = hits.map((node) => labelOf(verdicts, node)).slice(0, 3);
-    return { pid: null, why: `${what} matches ${seen.join(', ')}, which has no worker at the moment` };
+    return none(`${what} matches ${seen.join(', ')}, which has no worker at the moment`);
   }
-  const choice = pick(among, verdicts, previous, 'make the pattern narrower to choose another');
-  return { pid: choice.pid, why: `chosen by ${what}: ${choice.why}` };
+  const choice = pick(among, verdicts, previous, kept, 'make the pattern narrower to choose another');
+  return { ...choice, why: `chosen by ${what}: ${choice.why}` };
 }
 
 function isWorker(verdicts: Verdicts, node: Node): boolean {

@@ -116,6 +116,9 @@ describe('what a config says', () => {
       terminateOnDisconnect: false,
       notify: { reattached: true, crashed: true, blocked: true, paused: true },
       leaseSeconds: 60,
+      workers: 'all',
+      maxWorkers: 8,
+      stopAll: false,
       whilePaused: { probes: 'answer', readiness: 'answer' },
       forward: [],
     });
@@ -134,6 +137,9 @@ describe('what a config says', () => {
       terminateOnDisconnect: true,
       notify: NONE,
       leaseSeconds: 60,
+      workers: 'all',
+      maxWorkers: 8,
+      stopAll: false,
       whilePaused: { probes: 'answer', readiness: 'answer' },
       forward: [],
     });

@@ -412,6 +412,32 @@ describe('stability', () => {
     expect(classify(during, 'auto', young[1]).chosen?.pid).toBe(22);
   });
 
+  test('gunicorn of a config file: what replaces one worker replaces no generation', () => {
+    const args = ['-c', 'conf.py'];
+    const [one, two] = [forked(11, 60_000, arbiter(...args)), forked(12, 60_000, arbiter(...args))];
+    const three = forked(21, 20, arbiter(...args));
+    const { kept } = classify([arbiter(...args), one, two], 'auto');
+    expect(kept).toEqual({ by: 10, count: 2 });
+    const alone = classify([arbiter(...args), two], 'auto', two, kept);
+    const after = classify([arbiter(...args), two, three], 'auto', two, alone.kept);
+    expect([after.chosen?.pid, after.crew]).toEqual([12, [12, 21]]);
+    // But a HUP does.
+    const four = forked(22, 20, arbiter(...args));
+    const during = classify([arbiter(...args), one, two, three, four], 'auto', two, kept);
+    expect(during).toMatchObject({ crew: [21, 22], kept: { count: 2 } });
+    expect(classify([arbiter(...args), two, three, four], 'auto', three, during.kept).crew).toEqual([21, 22]);
+  });
+
+  test('gunicorn that was scaled up keeps its older workers', () => {
+    const old = [forked(11, 60_000, arbiter('-w', '2')), forked(12, 60_000, arbiter('-w', '2'))];
+    const added = [arbiter('-w', '2'), ...old, forked(21, 20, arbiter('-w', '2'))];
+    expect(classify(added, 'auto', old[0])).toMatchObject({ chosen: { pid: 11 }, crew: [11, 12, 21] });
+    const single = [arbiter('-w', '1'), forked(11, 60_000, arbiter('-w', '1')), forked(21, 20, arbiter('-w', '1'))];
+    expect(classify(single, 'auto').crew).toEqual([21]);
+    const later = single.map((process) => ({ ...process, ageMs: process.ageMs + 11_000 }));
+    expect(classify(later, 'auto').crew).toEqual([11, 21]);
+  });
+
   test('of two servers the one that was followed is awaited, not left for the other', () => {
     const first = [processInfo(10, 1, `${PY} -m uvicorn a:a --reload`), processInfo(11, 10, SPAWN)];
     const second = [processInfo(20, 1, `${PY} -m uvicorn b:b --reload`), processInfo(21, 20, SPAWN)];

@@ -9,7 +9,8 @@ const open: Reconciler[] = [];
 function reconciler(parts: Partial<ReconcilerParts>): { loop: Reconciler; settled: string[]; faults: string[] } {
   const [settled, faults]: [string[], string[]] = [[], []];
   const loop = new Reconciler({
-    observe: (state, seen) => (seen.type === 'editor' ? { ...state, editor: { ...seen, stoppedAt: null } } : state),
+    observe: (state, seen) =>
+      seen.type === 'editor' ? { ...state, editor: { ...seen, stoppedAt: null, children: false } } : state,
     plan: () => QUIET,
     act: () => undefined,
     onSettled: ({ message }) => settled.push(message),
@@ -50,7 +51,7 @@ describe('a fault of ours', () => {
         observe: (state, seen) => {
           if (seen.type !== 'editor') return state;
           fail();
-          return { ...state, editor: { ...seen, stoppedAt: null } };
+          return { ...state, editor: { ...seen, stoppedAt: null, children: false } };
         },
       }),
     ],

@@ -102,6 +102,7 @@ function streams(columns: number, rows = 24) {
     terminal,
     env: { LANG: 'C.UTF-8', TERM: 'xterm' },
     onRestart: () => undefined,
+    onSwitch: () => undefined,
     onRefresh: () => undefined,
     onQuit: () => undefined,
     signal: () => undefined,

@@ -1,0 +1,381 @@
+/** Every worker of the real servers at once: a session for each, which outlives its worker. */
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { TargetReport } from '../../src/core/status.ts';
+import { DapClient, type Answer } from '../support/dap-client.ts';
+import { EditorTree } from '../support/editor-tree.ts';
+import { assertGoodSession, connectEditor, dapSchema } from '../support/invariants.ts';
+import { getOrSkip } from '../support/machine.ts';
+import { ALL_PACKAGES } from '../support/packages.ts';
+import { venv } from '../support/python.ts';
+import { lookAt, writeConfig } from '../support/rig.ts';
+import { start, type Running, type Setup } from '../support/servers.ts';
+import { until } from '../support/until.ts';
+import { wand, WandDaemon } from '../support/wand.ts';
+
+const environment = await getOrSkip(() => venv('3.14', ALL_PACKAGES));
+const bin = join(environment ?? '', 'bin');
+
+/** Threads, so that a worker that is stopped in one request can still be asked; and it ticks, so that it is never asleep. */
+const WSGI = `import os, threading, time
+def tick():
+    while True:
+        time.sleep(0.05)
+threading.Thread(target=tick, daemon=True).start()
+def app(environ, start_response):
+    pid = str(os.getpid())
+    start_response("200 OK", [("Connection", "close")])
+    return [pid.encode()]
+`;
+const ASGI = `import os
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    pid = str(os.getpid())
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": pid.encode()})
+`;
+const LINE = { wsgi: 8, asgi: 9 };
+
+function gunicorn(workers: number, ...more: string[]): Setup {
+  const command: Setup['command'] = ({ port }) => [
+    `${bin}/gunicorn`,
+    '-w',
+    String(workers),
+    '-b',
+    `127.0.0.1:${String(port)}`,
+    ...more,
+    'app:app',
+  ];
+  return { name: 'gunicorn', files: { 'app.py': WSGI }, command, workers, http: true };
+}
+
+function uvicorn(workers: number): Setup {
+  const command: Setup['command'] = ({ port }) => [
+    `${bin}/uvicorn`,
+    'app:app',
+    '--workers',
+    String(workers),
+    '--port',
+    String(port),
+  ];
+  return { name: 'uvicorn', files: { 'app.py': ASGI }, command, workers, http: true };
+}
+
+/** A server, the daemon, and editors on it. */
+class Scene {
+  readonly running: Running;
+  readonly daemon: WandDaemon;
+  readonly port: number;
+  readonly editors: EditorTree[] = [];
+
+  private constructor(running: Running, daemon: WandDaemon, port: number) {
+    this.running = running;
+    this.daemon = daemon;
+    this.port = port;
+  }
+
+  static async start(setup: Setup, settings: object = {}): Promise<Scene> {
+    const running = await start(setup, bin);
+    const ports = await writeConfig(running.place.dir, { app: { process: { pid: running.pid }, ...settings } });
+    const scene = new Scene(
+      running,
+      new WandDaemon(['watch', '--plain'], { cwd: running.place.dir }),
+      ports['app'] ?? 0,
+    );
+    await scene.daemon.target('attached', ({ phase }) => phase === 'attached', { timeoutMs: 60_000 });
+    await until(() => running.who(), 'the app answers', 30_000);
+    return scene;
+  }
+
+  get file(): string {
+    return join(this.running.place.dir, 'app.py');
+  }
+
+  /** `line`: null, no breakpoint. */
+  async editor(line: number | null, options: { readonly event?: boolean } = {}): Promise<EditorTree> {
+    const editor = await EditorTree.attach(this.port, { [this.file]: line === null ? [] : [{ line }] }, options);
+    this.editors.push(editor);
+    return editor;
+  }
+
+  /** Workers that have an open session, as `wand status` tells it, by slot. */
+  async slots(count: number): Promise<Map<number, number>> {
+    const isThere = (target: TargetReport): boolean => sessionsOf(target).length === count;
+    const target = await this.daemon.target(`${String(count)} sessions`, isThere, { timeoutMs: 60_000 });
+    return new Map(sessionsOf(target));
+  }
+
+  /** Sends a request, which stops; gives the session and its worker. */
+  async stop(editor: EditorTree): Promise<{ session: DapClient; threadId: number; pid: number }> {
+    const marks = editor.marks();
+    void this.running.who();
+    const { session, threadId } = await editor.stopped(marks);
+    const { frameId } = await lookAt(session, { body: { threadId, reason: 'breakpoint' } });
+    const { result } = await session.request<{ result: string }>('evaluate', { expression: 'pid', frameId });
+    return { session, threadId, pid: Number(result.replaceAll("'", '')) };
+  }
+
+  async clear(editor: EditorTree): Promise<void> {
+    for (const session of editor.open) {
+      await session.request('setBreakpoints', { source: { path: this.file }, breakpoints: [] });
+    }
+  }
+
+  /** Stops once in each session, and lets them go on. Gives the pids by session. */
+  async stopInEach(editor: EditorTree): Promise<Map<DapClient, number>> {
+    const pids = new Map<DapClient, number>();
+    const asking = setInterval(() => void this.running.who(), 50);
+    try {
+      await Promise.all(
+        editor.open.map(async (session) => {
+          const stop = await lookAt(session, await session.next('stopped', undefined, { timeoutMs: 30_000 }));
+          const { frameId } = stop;
+          const { result } = await session.request<{ result: string }>('evaluate', { expression: 'pid', frameId });
+          pids.set(session, Number(result.replaceAll("'", '')));
+          await session.request('setBreakpoints', { source: { path: this.file }, breakpoints: [] });
+          await session.request('continue', { threadId: stop.threadId });
+        }),
+      );
+    } finally {
+      clearInterval(asking);
+    }
+    return pids;
+  }
+
+  /** Waits until each of these slots has another worker than it had. */
+  async moved(before: ReadonlyMap<number, number>): Promise<Map<number, number>> {
+    const target = await this.daemon.target(
+      'other workers',
+      (now) => {
+        const slots = new Map(sessionsOf(now));
+        return [...before].every(([slot, pid]) => slots.has(slot) && slots.get(slot) !== pid);
+      },
+      { timeoutMs: 60_000 },
+    );
+    return new Map(sessionsOf(target));
+  }
+
+  async end(): Promise<void> {
+    for (const editor of this.editors) editor.destroy();
+    await this.daemon.stop();
+    await this.running.stop();
+  }
+}
+
+function sessionsOf({ workers }: TargetReport): [number, number][] {
+  return workers.flatMap(({ slot, pid, session, phase }): [number, number][] =>
+    slot !== null && pid !== null && session && (phase === 'attached' || phase === 'stopped') ? [[slot, pid]] : [],
+  );
+}
+
+describe.skipIf(environment === undefined)('every worker', () => {
+  let scene: Scene | null = null;
+
+  afterEach(async () => {
+    await scene?.end();
+    scene = null;
+  });
+
+  async function staged(setup: Setup, settings: object = {}): Promise<Scene> {
+    scene = await Scene.start(setup, settings);
+    return scene;
+  }
+
+  it('of gunicorn has a session: a stop in one lets the others run', async () => {
+    const app = await staged(gunicorn(3));
+    const editor = await app.editor(LINE.wsgi);
+    await editor.attached(3);
+    const slots = await app.slots(3);
+    expect(new Set(slots.values()).size).toBe(3);
+    const pids = await app.stopInEach(editor);
+    expect(new Set(pids.values())).toEqual(new Set(slots.values()));
+    await editor.assertGood();
+  });
+
+  it('of gunicorn keeps its session through HUP, kills, scaling up and down', async () => {
+    const app = await staged(gunicorn(2));
+    const editor = await app.editor(LINE.wsgi);
+    await editor.attached(2);
+    const before = await app.slots(2);
+
+    process.kill(app.running.pid, 'SIGHUP');
+    const after = await app.moved(before);
+    await editor.attached(2);
+    expect([...after.keys()]).toEqual([...before.keys()]);
+
+    const killed = after.get(1) ?? 0;
+    process.kill(killed, 'SIGKILL');
+    const later = await app.moved(new Map([[1, killed]]));
+    expect(later.get(0)).toBe(after.get(0));
+
+    const first = later.get(0) ?? 0;
+    process.kill(first, 'SIGKILL');
+    const last = await app.moved(new Map([[0, first]]));
+    // The first session waited for its own replacement.
+    expect(last.get(1)).toBe(later.get(1));
+    await editor.attached(2);
+    expect(editor.asked).toHaveLength(1);
+
+    process.kill(app.running.pid, 'SIGTTIN');
+    await app.slots(3);
+    await editor.attached(3);
+    expect(editor.asked.map(({ subProcessId }) => subProcessId)).toEqual([1, 2]);
+    await editor.assertGood();
+
+    process.kill(app.running.pid, 'SIGTTOU');
+    await app.slots(2);
+    await until(() => editor.open.length === 2, 'the end of one session');
+    const ended = [...editor.children.values()].find((child) => child.closed);
+    expect(ended?.events('terminated')).toHaveLength(1);
+    await editor.attached(2);
+    const pids = await app.stopInEach(editor);
+    expect(new Set(pids.values())).toEqual(new Set((await app.slots(2)).values()));
+    await editor.assertGood();
+  });
+
+  it('of gunicorn that recycles its workers keeps its session', async () => {
+    const app = await staged(gunicorn(2, '--max-requests', '10'));
+    const editor = await app.editor(null);
+    await editor.attached(2);
+    const slots = await app.slots(2);
+    const asking = setInterval(() => void app.running.who(), 20);
+    await app.moved(slots).finally(() => clearInterval(asking));
+    await editor.attached(2);
+    expect(editor.asked).toHaveLength(1);
+    await editor.assertGood();
+  });
+
+  it('of uvicorn: a child that leaves lets its worker run, and is not asked for again', async () => {
+    const app = await staged(uvicorn(3));
+    const editor = await app.editor(LINE.asgi, { event: true });
+    await editor.attached(3);
+    expect(editor.asked[0]).toMatchObject({ name: expect.stringMatching(/^worker \d+ of app$/) as string });
+    const { session, threadId, pid } = await app.stop(editor);
+    await app.clear(editor);
+    // Whoever is not stopped serves.
+    expect(await until(() => app.running.who(), 'an answer')).not.toBe(pid);
+    await session.request('continue', { threadId });
+
+    const [slot, child] = [...editor.children][0] ?? [];
+    await child?.disconnect();
+    const target = await app.daemon.target('two sessions', ({ workers }) =>
+      workers.some((one) => one.slot === slot && !one.session && one.phase === null),
+    );
+    const left = target.workers.find((one) => one.slot === slot);
+    process.kill(left?.pid ?? 0, 'SIGKILL');
+    await app.daemon.target('another worker', ({ workers }) =>
+      workers.some((one) => one.slot === slot && one.pid !== null && one.pid !== left?.pid),
+    );
+    expect(editor.asked).toHaveLength(2);
+    await editor.attached(2);
+    await editor.assertGood();
+
+    await editor.root.disconnect();
+    await until(() => editor.open.every((one) => one.closed || one === editor.root), 'the end of the others');
+    await app.daemon.target(
+      'nobody',
+      ({ editor: { connected }, workers }) => !connected && !workers.some((one) => one.session),
+    );
+  });
+
+  it('stops together where the config says so', async () => {
+    const app = await staged(gunicorn(2), { stopAll: true });
+    const editor = await app.editor(LINE.wsgi);
+    await editor.attached(2);
+    const marks = editor.marks();
+    const { session, threadId } = await app.stop(editor);
+    const other = editor.open.find((one) => one !== session);
+    if (other === undefined) throw new Error('there is one session');
+    await other.waitFor('stopped', ({ reason }) => reason === 'pause', { after: marks.get(other) ?? 0 });
+    await app.daemon.target('both stopped', ({ workers }) => workers.every(({ phase }) => phase === 'stopped'));
+    await app.clear(editor);
+    await session.request('continue', { threadId });
+    await app.daemon.target('both run', ({ workers }) => workers.every(({ phase }) => phase === 'attached'));
+    expect(await until(() => app.running.who(), 'an answer')).toBeGreaterThan(0);
+    await editor.assertGood();
+  });
+
+  it.each([
+    ['says no', (): Answer => ({ success: false, message: 'no room' }), /no room/],
+    ['never answers', (): Answer => null, /did not within/],
+    ['says yes and does not come', (): Answer => ({ success: true }), /did not within/],
+  ] as const)('an editor that %s is asked once and goes on; switch moves its session', async (_name, answer, why) => {
+    const app = await staged(gunicorn(3));
+    let asked = 0;
+    const editor = await DapClient.connect(app.port, {
+      schema: await dapSchema(),
+      timeoutMs: 30_000,
+      onRequest: () => {
+        asked += 1;
+        return answer();
+      },
+    });
+    await editor.attach({}, { initialize: { supportsStartDebuggingRequest: true } });
+    await editor.waitFor('output', ({ output }) => why.test(String(output)), { timeoutMs: 40_000 });
+    const before = await app.daemon.target(
+      'one session',
+      ({ workers }) => workers.filter((one) => one.slot !== null).length === 1,
+    );
+    expect(before.workers).toHaveLength(3);
+    const wanted = before.workers.find((one) => one.slot === null)?.pid ?? 0;
+    const after = editor.mark();
+    expect(await wand(['switch', String(wanted)], { cwd: app.running.place.dir })).toMatchObject({ code: 0 });
+    await editor.waitFor('output', ({ output }) => String(output).startsWith(`attached to worker ${String(wanted)}`), {
+      after,
+    });
+    expect(asked).toBe(1);
+    await assertGoodSession(editor);
+    editor.destroy();
+  });
+
+  it("an editor that has one session moves it with 'switch', round and round", async () => {
+    const app = await staged(uvicorn(2));
+    const editor = await connectEditor(app.port, 30_000);
+    await editor.attach({ [app.file]: [{ line: LINE.asgi }] });
+    const first = await app.daemon.target('a worker', ({ worker }) => worker !== null);
+    for (const expected of ['another', 'the first'] as const) {
+      const after = editor.mark();
+      expect(await wand(['switch', 'app'], { cwd: app.running.place.dir })).toMatchObject({ code: 0 });
+      await editor.waitFor('output', ({ output }) => String(output).startsWith('attached to worker'), { after });
+      const now = await app.daemon.target('moved', ({ phase }) => phase === 'attached');
+      expect(now.worker?.pid === first.worker?.pid).toBe(expected === 'the first');
+      expect(now.message).toContain('chosen by `wand switch');
+    }
+    const wrong = await wand(['switch', 'app', '1'], { cwd: app.running.place.dir });
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.stderr).toMatch(/no process 1|is no worker/);
+    await assertGoodSession(editor);
+    editor.destroy();
+  });
+
+  it('keeps strangers out of the sessions of others', async () => {
+    const app = await staged(gunicorn(2));
+    const editor = await app.editor(LINE.wsgi);
+    await editor.attached(2);
+    for (const args of [{}, { subProcessId: 1 }, { subProcessId: 99 }]) {
+      const stranger = await connectEditor(app.port);
+      await stranger.request('initialize', { adapterID: 'debugpy', clientID: 'stranger' });
+      expect(await stranger.ask('attach', args)).toMatchObject({ success: false });
+      await until(() => stranger.closed, 'the end of the stranger');
+    }
+    await app.stopInEach(editor);
+    await editor.assertGood();
+  });
+
+  it('says so when there are more workers than sessions', async () => {
+    const app = await staged(gunicorn(4), { maxWorkers: 2 });
+    const editor = await app.editor(LINE.wsgi);
+    await editor.attached(2);
+    await editor.root.waitFor('output', ({ output }) =>
+      String(output).startsWith('2 of 4 workers have a debug session'),
+    );
+    const { workers, workersLeftOut } = await app.daemon.target('two', (target) => sessionsOf(target).length === 2);
+    expect([workers.length, workersLeftOut]).toEqual([4, 2]);
+    expect(editor.asked).toHaveLength(1);
+  });
+});

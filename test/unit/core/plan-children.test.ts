@@ -1,0 +1,308 @@
+import { describe, expect, it } from 'vitest';
+import { plan, type Action, type Plan } from '../../../src/core/plan.ts';
+import type { Observation } from '../../../src/core/observation.ts';
+import { targetReport } from '../../../src/core/report.ts';
+import { SCALED_DOWN_MS } from '../../../src/core/slots.ts';
+import { INITIAL_STATE, observe, type TargetState } from '../../../src/core/state.ts';
+import { switchTo } from '../../../src/core/switch.ts';
+import type { ProcessInfo, TargetConfig } from '../../../src/core/types.ts';
+import { CONFIG, ENTERED, HELLO, pythonProcess, REPLICA } from './facts.ts';
+
+const NOW = 1_000_000;
+
+const ARBITER = pythonProcess(10, { cmdline: ['python', '/venv/bin/gunicorn', '-w', '4', 'app:app'], ageMs: 90_000 });
+
+function worker(pid: number, ageMs = 60_000): ProcessInfo {
+  return pythonProcess(pid, { ppid: 10, cmdline: ARBITER.cmdline, forked: true, ageMs });
+}
+
+/** A target in memory: does what the plan says as the daemon would, and notes it. */
+class World {
+  state: TargetState = INITIAL_STATE;
+  now = NOW;
+  readonly did: string[] = [];
+  /** Workers that are entered when asked; others stay as they are. */
+  enters = true;
+  readonly config: TargetConfig;
+
+  constructor(config: Partial<TargetConfig> = {}) {
+    this.config = { ...CONFIG, ...config };
+    const snapshot = { replicas: [REPLICA], waitingFor: null, error: null };
+    for (const seen of [
+      { type: 'snapshot', snapshot },
+      { type: 'following', replica: REPLICA },
+      { type: 'agent-starting' },
+      { type: 'agent-ready', hello: HELLO },
+    ] as const)
+      this.#observe(seen);
+  }
+
+  see(seen: Observation): this {
+    this.#observe(seen);
+    this.#settle();
+    return this;
+  }
+
+  workers(...processes: readonly ProcessInfo[]): this {
+    return this.see({ type: 'processes', processes: [ARBITER, ...processes], changed: true });
+  }
+
+  editor(): this {
+    return this.see({ type: 'editor', connected: true, client: 'a test' }).see({ type: 'children' });
+  }
+
+  /** The editor opens the sessions that it was asked for. */
+  opens(...slots: readonly number[]): this {
+    for (const slot of slots) this.see({ type: 'editor', connected: true, client: 'a test', slot });
+    return this;
+  }
+
+  pass(ms: number): this {
+    this.now += ms;
+    this.#settle();
+    return this;
+  }
+
+  plan(): Plan {
+    return plan(this.config, this.state, { helperAvailable: false }, this.now);
+  }
+
+  /** What was done since the last look. */
+  news(): string[] {
+    return this.did.splice(0);
+  }
+
+  /** "0:11 1:12 2:-" by slot; sessions that are open are marked. */
+  seats(): string {
+    const { workers } = targetReport(this.config, this.state, this.plan(), []);
+    return workers
+      .map(
+        ({ slot, pid, session }) =>
+          `${slot === null ? '?' : String(slot)}:${pid === null ? '-' : String(pid)}${session ? '*' : ''}`,
+      )
+      .join(' ');
+  }
+
+  #observe(seen: Observation): void {
+    this.state = observe(this.state, seen, this.config, this.now);
+  }
+
+  #settle(): void {
+    for (let rounds = 0; rounds < 50; rounds += 1) {
+      const { actions } = this.plan();
+      if (actions.length === 0) return;
+      for (const action of actions) this.#act(action);
+    }
+    throw new Error('the plan does not settle');
+  }
+
+  #act(action: Action): void {
+    switch (action.type) {
+      case 'enter': {
+        const { generation, process } = action.worker;
+        this.did.push(`enter ${String(process.pid)}`);
+        this.#observe({ type: 'entering', generation, rung: action.rung });
+        if (this.enters) this.#observe({ type: 'entered', generation, rung: action.rung, result: ENTERED });
+        return;
+      }
+      case 'session-up':
+        this.did.push(`up ${String(action.slot ?? 0)}:${String(action.worker.process.pid)}`);
+        return this.#observe({ type: 'session-up', generation: action.worker.generation });
+      case 'session-down':
+        this.did.push(`down ${String(action.slot ?? 0)}`);
+        return this.#observe({ type: 'session-down', slot: action.slot ?? 0 });
+      case 'open-child':
+        this.did.push(`ask ${String(action.slot)}`);
+        return this.#observe({ type: 'child-asked', slot: action.slot });
+      case 'give-up-child':
+        return this.#observe({ type: 'child-refused', slot: action.slot, why: action.why });
+      case 'end-slot':
+        this.did.push(`end ${String(action.slot)}`);
+        return this.#observe({ type: 'slot-ended', slot: action.slot });
+      case 'seats':
+        return this.#observe({ type: 'seats' });
+      case 'tell':
+        this.did.push(...action.texts.map((text) => `tell ${text}`));
+        return this.#observe({ type: 'told', count: action.texts.length });
+      default:
+        throw new Error(`unexpected ${action.type}`);
+    }
+  }
+}
+
+describe('further workers', () => {
+  it('are left alone until an editor comes that can have them', () => {
+    const world = new World().workers(worker(11), worker(12), worker(13));
+    expect(world.news()).toEqual(['enter 11', 'up 0:11']);
+    world.see({ type: 'editor', connected: true, client: 'a test' });
+    expect(world.news()).toEqual([]);
+    expect(world.seats()).toBe('0:11* ?:12 ?:13');
+    world.see({ type: 'children' });
+    expect(world.news()).toEqual(['enter 12', 'enter 13', 'up 1:12', 'up 2:13', 'ask 1']);
+    // One is asked for after the other.
+    expect(world.opens(1).news()).toEqual(['ask 2']);
+    expect(world.opens(2).seats()).toBe('0:11* 1:12* 2:13*');
+  });
+
+  it.each<[string, Partial<TargetConfig>]>([
+    ["workers: 'one'", { workers: 'one' }],
+    ['maxWorkers: 1', { maxWorkers: 1 }],
+  ])('are left alone by %s', (_name, config) => {
+    const world = new World(config).workers(worker(11), worker(12)).editor();
+    expect(world.news().filter((line) => !line.startsWith('tell'))).toEqual(['enter 11', 'up 0:11']);
+  });
+
+  it('are told of where they have no session, once', () => {
+    const world = new World({ maxWorkers: 2 }).workers(worker(11), worker(12), worker(13)).editor();
+    world.opens(1).workers(worker(11), worker(12), worker(13), worker(14));
+    expect(world.news().filter((line) => line.startsWith('tell'))).toEqual([
+      'tell 2 of 3 workers have a debug session: maxWorkers is 2. The others run without the debugger',
+    ]);
+    expect(world.state.leftOut).toBe(2);
+  });
+
+  it('keep their session through the death of their worker, however long', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.news();
+    world.see({ type: 'exited', exit: { pid: 12, startTime: 1200 } });
+    expect(world.news()).toEqual(['down 1']);
+    world.workers(worker(11), worker(21, 10));
+    expect(world.news()).toEqual(['enter 21', 'up 1:21']);
+    expect(world.seats()).toBe('0:11* 1:21*');
+  });
+
+  it('keep it while the whole app is away', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.see({ type: 'processes', processes: [ARBITER], changed: true }).pass(60_000);
+    expect(world.seats()).toBe('0:-* 1:-*');
+    expect(world.workers(worker(21, 10), worker(22, 10)).seats()).toBe('0:21* 1:22*');
+    expect(world.news()).not.toContain('end 1');
+  });
+
+  it("keep their worker when the first session's dies, which waits for its replacement", () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.see({ type: 'exited', exit: { pid: 11, startTime: 1100 } }).workers(worker(12));
+    expect(world.seats()).toBe('0:-* 1:12*');
+    expect(world.plan().phase).toBe('waiting');
+    expect(world.workers(worker(12), worker(21, 10)).seats()).toBe('0:21* 1:12*');
+  });
+
+  it('give their worker to the first session when that was scaled down', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.workers(worker(12)).pass(SCALED_DOWN_MS - 1);
+    expect(world.seats()).toBe('0:-* 1:12*');
+    expect(world.plan().wakeAt).toBe(NOW + SCALED_DOWN_MS);
+    expect(world.pass(1).seats()).toBe('0:12*');
+    expect(world.news()).toContain('end 1');
+  });
+
+  it('end when they were scaled down', () => {
+    const world = new World().workers(worker(11), worker(12), worker(13)).editor().opens(1, 2);
+    world.workers(worker(11), worker(13));
+    expect(world.plan().wakeAt).toBe(NOW + SCALED_DOWN_MS);
+    expect(world.pass(SCALED_DOWN_MS).seats()).toBe('0:11* 2:13*');
+    expect(world.news()).toContain('end 1');
+  });
+
+  it('are added when they have settled', () => {
+    const world = new World().workers(worker(11)).editor();
+    world.news();
+    world.workers(worker(11), worker(12, 10));
+    expect(world.news()).toEqual([]);
+    expect(world.plan().wakeAt).toBe(NOW + 990);
+    expect(world.pass(990).news()).toEqual(['enter 12', 'up 1:12', 'ask 1']);
+  });
+
+  it('that the user has left stay alone, also the next one in their place; and may come again', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.news();
+    world.see({ type: 'editor', connected: false, client: null, slot: 1 });
+    expect(world.news()).toEqual(['down 1']);
+    world.workers(worker(11), worker(21, 10)).pass(60_000);
+    expect(world.seats()).toBe('0:11* 1:21');
+    expect(world.news()).toEqual([]);
+    world.opens(1);
+    expect(world.news()).toEqual(['enter 21', 'up 1:21']);
+  });
+
+  it.each<[string, (world: World) => World]>([
+    ['says no', (world) => world.see({ type: 'child-refused', slot: 1, why: 'no' })],
+    ['never comes', (world) => world.pass(15_000)],
+  ])('of an editor that %s run without the debugger, and it is told once', (_name, refuse) => {
+    const world = new World().workers(worker(11), worker(12), worker(13)).editor();
+    world.news();
+    refuse(world);
+    const did = world.news();
+    expect(did.filter((line) => line.startsWith('tell'))).toHaveLength(1);
+    expect(did.filter((line) => !line.startsWith('tell'))).toEqual(['end 1', 'end 2']);
+    expect(world.pass(60_000).workers(worker(11), worker(12), worker(13), worker(14)).news()).toEqual([]);
+    expect(world.seats()).toBe('0:11* ?:12 ?:13 ?:14');
+    // Another editor is another chance.
+    world.see({ type: 'editor', connected: false, client: null });
+    expect(world.editor().news()).toContain('ask 3');
+  });
+
+  it('end with the first session', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.news();
+    world.see({ type: 'editor', connected: false, client: null });
+    expect(world.news()).toEqual(['end 1']);
+    expect(world.seats()).toBe('0:11 ?:12');
+  });
+
+  it('are where the target is stopped, when they are', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.see({ type: 'stopped', where: 'app.py:12 (breakpoint)', slot: 1 });
+    expect(world.plan()).toMatchObject({ phase: 'stopped', message: 'worker 12 stopped at app.py:12 (breakpoint)' });
+    const report = targetReport(world.config, world.state, world.plan(), []);
+    expect(report.stoppedAt).toBe('app.py:12 (breakpoint)');
+    expect(report.workers.map(({ phase }) => phase)).toEqual(['attached', 'stopped']);
+  });
+
+  it('that cannot be entered say so in their row, and the target is well', () => {
+    const world = new World().workers(worker(11)).editor();
+    world.enters = false;
+    world.workers(worker(11), worker(12));
+    const generation = world.state.slots[0]?.worker?.generation ?? 0;
+    world.see({ type: 'enter-failed', generation, rung: 'exec', error: { code: 'too-old', message: 'it is too old' } });
+    const report = targetReport(world.config, world.state, world.plan(), []);
+    expect(report).toMatchObject({ phase: 'attached', error: null });
+    expect(report.workers[1]).toMatchObject({ pid: 12, phase: 'blocked' });
+  });
+});
+
+describe('wand switch', () => {
+  const pids = (state: TargetState, pid: number | null): number => switchTo(state, 'api', pid).pid;
+
+  it('moves the one session there is, which stays with its worker', () => {
+    const world = new World().workers(worker(11), worker(12), worker(13));
+    expect(pids(world.state, null)).toBe(12);
+    world.see({ type: 'switch', worker: { pid: 13, startTime: 1300 } });
+    expect(world.news()).toEqual(['enter 11', 'up 0:11', 'down 0', 'enter 13', 'up 0:13']);
+    expect(world.plan().message).toBe('worker 13: forked by the gunicorn arbiter 10, chosen by `wand switch`');
+    expect(world.workers(worker(11), worker(12), worker(13)).seats()).toBe('0:13 ?:11 ?:12');
+    expect(pids(world.state, null)).toBe(11);
+    // Its end is that of the choice.
+    expect(world.workers(worker(11), worker(12)).seats()).toBe('0:11 ?:12');
+  });
+
+  it('moves the first session to a worker that has none', () => {
+    const world = new World({ maxWorkers: 2 }).workers(worker(11), worker(12), worker(13)).editor().opens(1);
+    expect(pids(world.state, 13)).toBe(13);
+    world.see({ type: 'switch', worker: { pid: 13, startTime: 1300 } });
+    expect(world.seats()).toBe('0:13* 1:12* ?:11');
+    expect(() => pids(world.state, 12)).toThrow('worker 12 of api has a debug session of its own');
+  });
+
+  it.each([
+    [99, 'api has no process 99'],
+    [10, 'process 10 of api is no worker: gunicorn'],
+  ])('refuses what is no worker: %i', (pid, message) => {
+    const world = new World().workers(worker(11), worker(12));
+    expect(() => pids(world.state, pid)).toThrow(message);
+  });
+
+  it('has nowhere to go where there is one worker', () => {
+    expect(() => pids(new World().workers(worker(11)).state, null)).toThrow('no other worker');
+  });
+});
