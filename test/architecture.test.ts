@@ -29,10 +29,10 @@ const PURE = [
   /^config\/(forward|schema|shape|problems|input)\.ts$/,
   /^forward\/(http|patience|remote-port|wire)\.ts$/,
   /^targets\/(ago|python-names|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
-  /^targets\/kubernetes-(container|fields|pod|revision|select|wire|words)\.ts$/,
+  /^targets\/kubernetes-(container|pod|revision|select|wire|words)\.ts$/,
   /^targets\/kubernetes-(api|errors|guard|lines|rules)\.ts$/,
   /^targets\/kubernetes-(channels|helper-facts|interpreters|port-errors|spdy)\.ts$/,
-  /^lib\/(errors|nearest)\.ts$/,
+  /^lib\/(errors|fields|json-lines|nearest)\.ts$/,
   /^index\.ts$/,
 ];
 

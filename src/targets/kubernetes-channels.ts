@@ -1,5 +1,5 @@
 // Owns the words of the channel protocols of exec and port-forward: numbers, subprotocols, Status objects. Pure.
-import { isFields, type Fields } from './kubernetes-fields.ts';
+import { isFields, type Fields } from '../lib/fields.ts';
 
 /** `v5` can end one direction of a channel; servers before 1.30 know `v4` only, where nothing ends but the whole. */
 export const EXEC_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;

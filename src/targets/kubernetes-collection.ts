@@ -7,7 +7,7 @@ import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { pause } from '../lib/time.ts';
 import { KubernetesFailure, type ClusterApi } from './kubernetes-api.ts';
 import { explainKubernetes } from './kubernetes-errors.ts';
-import { fields } from './kubernetes-fields.ts';
+import { fields } from '../lib/fields.ts';
 import { eventsOf, type WatchEvent } from './kubernetes-lines.ts';
 
 export interface Collection {

@@ -1,7 +1,7 @@
 // Owns what an ephemeral container is made of, how its state reads, and the words for what refuses it. Pure.
 import { DebugwandError } from '../lib/errors.ts';
 import { KubernetesFailure } from './kubernetes-api.ts';
-import { fields, list, number, text } from './kubernetes-fields.ts';
+import { fields, list, number, text } from '../lib/fields.ts';
 
 export const HELPER_PREFIX = 'debugwand-';
 

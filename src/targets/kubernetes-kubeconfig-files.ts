@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
-import { isFields } from './kubernetes-fields.ts';
+import { isFields } from '../lib/fields.ts';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 
 export interface KubeconfigChoice {

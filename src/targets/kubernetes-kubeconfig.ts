@@ -7,7 +7,7 @@ import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 import { CredentialPlugin } from './kubernetes-credential-plugin.ts';
 import { invalid, readMerged, type KubeconfigChoice, type Merged } from './kubernetes-kubeconfig-files.ts';
-import { isFields } from './kubernetes-fields.ts';
+import { isFields } from '../lib/fields.ts';
 import { environmentProxy } from './kubernetes-proxy.ts';
 import type { Credentials } from './kubernetes-request.ts';
 import './lean-kubernetes.ts';

@@ -5,7 +5,7 @@ import { DebugwandError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 import { KubernetesFailure, type ClusterApi } from './kubernetes-api.ts';
 import { namespaceNotFound } from './kubernetes-errors.ts';
-import { fields, list, text } from './kubernetes-fields.ts';
+import { fields, list, text } from '../lib/fields.ts';
 import { pathOf } from './kubernetes-needs.ts';
 import { describeWorkload } from './kubernetes-words.ts';
 

@@ -1,6 +1,6 @@
 // Owns what a pod looks like to us: a guard that turns `unknown` into the few fields that we use. Pure.
 import type { Probe } from '../core/types.ts';
-import { fields, list, number, portName, text, texts, time, type Fields } from './kubernetes-fields.ts';
+import { fields, list, number, portName, text, texts, time, type Fields } from '../lib/fields.ts';
 import { parseMeta, type Meta } from './kubernetes-wire.ts';
 
 export interface Pod extends Meta {

@@ -1,6 +1,6 @@
 // Owns the rights that debugwand needs in a namespace, as RBAC writes them, and their words. Pure; must not import I/O.
 import type { WorkloadKind } from '../core/types.ts';
-import { fields, texts } from './kubernetes-fields.ts';
+import { fields, texts } from '../lib/fields.ts';
 
 /** One rule of a Role (rbac.authorization.k8s.io/v1). */
 export interface PolicyRule {

@@ -5,7 +5,7 @@ import type { DebugwandError } from '../lib/errors.ts';
 import type { ClusterApi } from './kubernetes-api.ts';
 import { KubernetesConnection } from './kubernetes-connection.ts';
 import { explainKubernetes } from './kubernetes-errors.ts';
-import { fields, list } from './kubernetes-fields.ts';
+import { fields, list } from '../lib/fields.ts';
 import { guardQuestion, notAllowed } from './kubernetes-guard.ts';
 import { missingWorkload, workloadExists, workloadNames } from './kubernetes-names.ts';
 import { parsePod, type Pod } from './kubernetes-pod.ts';

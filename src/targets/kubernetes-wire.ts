@@ -1,17 +1,6 @@
 // Owns what workloads look like to us: guards that turn `unknown` of the API server into the few fields that we use. Pods
 // are kubernetes-pod.ts. Pure.
-import {
-  dictionary,
-  fields,
-  isFields,
-  list,
-  number,
-  portName,
-  text,
-  texts,
-  time,
-  type Fields,
-} from './kubernetes-fields.ts';
+import { dictionary, fields, isFields, list, number, portName, text, texts, time, type Fields } from '../lib/fields.ts';
 
 export interface Meta {
   readonly name: string;

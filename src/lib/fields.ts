@@ -1,4 +1,4 @@
-// Owns reading JSON of the API server: `unknown` in, a value of the wanted kind out, whatever came. Pure.
+// Owns reading JSON that others wrote: `unknown` in, a value of the wanted kind out, whatever came. Pure.
 
 export type Fields = Readonly<Record<string, unknown>>;
 
