@@ -130,7 +130,7 @@ def _load(directory: str) -> Loaded:
         loader.exec_module(module)
         _import("debugpy")
     except BaseException:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "debugpy"]:
+        for name in [name for name in list(sys.modules) if name.partition(".")[0] == "debugpy"]:
             del sys.modules[name]
         raise
     return Loaded(str(module.__version__), "ours", directory)
@@ -142,8 +142,8 @@ def _import(name: str) -> None:
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     try:
-        importlib.import_module(name)
-        importlib.import_module(name + ".server.api")
+        _import_steadily(name)
+        _import_steadily(name + ".server.api")
     finally:
         for key, value in before.items():
             if value is None:
@@ -152,6 +152,19 @@ def _import(name: str) -> None:
     api: Any = sys.modules[name + ".server.api"]
     if "DEBUGPY_LOG_DIR" not in os.environ and hasattr(getattr(api, "ensure_logging", None), "ensured"):
         api.ensure_logging.ensured = True
+
+
+def _import_steadily(name: str) -> None:
+    """A child of multiprocessing gets another sys.path while it starts. debugpy is on it for moments while it imports its
+    parts, and fails when it is another one then: the next time it will do, with what was imported so far."""
+    for last in (False, False, True):
+        path = sys.path
+        try:
+            importlib.import_module(name)
+            return
+        except (ImportError, ValueError):
+            if last or sys.path is path:
+                raise
 
 
 def _usable_in_app() -> bool:
