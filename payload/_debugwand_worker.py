@@ -10,6 +10,7 @@ import traceback
 
 from _debugwand_connections import go_dark
 from _debugwand_debugger import Debugger
+from _debugwand_last_words import LastWords
 from _debugwand_load import RefusedError
 from _debugwand_words import Words
 
@@ -62,12 +63,14 @@ class _Inside:
         self._turn = 0
         self._wire: Optional[_Wire] = None
         self._debugger: Optional[Debugger] = None
+        self._words = LastWords(self._raised)
 
     def in_child(self) -> None:
         """A forked child is a process of its own; what other threads held at the fork is held for ever."""
         self._change = threading.Condition()
         self._working = threading.Lock()
         self._turn += 1
+        self._words.forget()
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.forget()
@@ -87,6 +90,7 @@ class _Inside:
         with self._working:
             if self._debugger is None:
                 self._debugger = Debugger()
+            self._words.listen()
             return self._debugger.listen(str(options["debugpy"]), options.get("whilePaused") or {})
 
     def leave(self, turn: int) -> None:
@@ -96,8 +100,14 @@ class _Inside:
                 if turn != self._turn:
                     return
                 self._wire = None
+            self._words.forget()
             if self._debugger is not None:
                 self._debugger.release()
+
+    def _raised(self, line: str) -> None:
+        wire = self._wire
+        if wire is not None:
+            wire.send(event="raised", text=line)
 
     def succeeded(self, turn: int, seconds: float) -> bool:
         """True when another agent rings within that time."""

@@ -19,6 +19,7 @@ _HOLD_SECONDS = 1.0
 _HOLD_AT_START_SECONDS = 3.0
 _RELEASE_SECONDS = 3.0
 _UNSENT_BYTES = 1 << 22
+_MOST_WORDS = 500
 _PF_EXITING = 4  # include/linux/sched.h
 
 
@@ -198,6 +199,10 @@ class Workers:
         if self._sessions.get((session.pid, session.start_time)) is not session:
             return
         lines = session.lines.read()
+        for line in lines:
+            if line.get("event") == "raised":
+                said = {"event": "raised", "pid": session.pid, "startTime": session.start_time}
+                self._loop.send({**said, "text": str(line.get("text"))[:_MOST_WORDS]})
         if any(line.get("event") == "released" for line in lines):
             self._drop(session, "it was released from inside")
         elif session.lines.ended:

@@ -211,6 +211,7 @@ function decideWorker(config: TargetConfig, state: TargetState, means: Means, ag
 function waitingMessage(state: TargetState, why: string): string {
   if (state.previous === null) return why;
   const name = `worker ${String(state.previous.worker.pid)}`;
-  const reason = endOf(state, state.previous.worker)?.reason ?? null;
-  return `${name} ended${reason === null ? '' : `: ${reason}`}, waiting for the next one (${why})`;
+  const end = endOf(state, state.previous.worker);
+  const crash = end?.crashed === true && end.reason !== null ? `: ${end.reason}` : '';
+  return `${name} ended${crash}, waiting for the next one (${why})`;
 }

@@ -62,7 +62,8 @@ export function summary(notices: readonly Notice[]): Notification | null {
     case 'blocked':
       return { kind, title: `${names}: blocked`, message: last.text };
     case 'crashed': {
-      const back = notices.findLast((notice) => notice.kind === 'reattached' && notice.target === last.target);
+      const later = notices.slice(notices.indexOf(last) + 1);
+      const back = later.findLast((notice) => notice.kind === 'reattached' && notice.target === last.target);
       const again = back === undefined ? '' : `. Debugger back${timeOf(back)}`;
       return { kind, title: `${names}: worker crashed`, message: `${last.text}${again}` };
     }

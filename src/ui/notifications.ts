@@ -133,7 +133,9 @@ function lookForGone(
     if (crashes.some((crash) => crash.target === target.name)) {
       gone.set(target.name, null);
     } else if (since === undefined) {
-      if (hadWorker(state.last, target)) gone.set(target.name, now);
+      const pid = workerOf(state.last, target);
+      const isTold = target.lastEnd?.crashed === true && target.lastEnd.pid === pid;
+      if (pid !== null) gone.set(target.name, isTold ? null : now);
     } else if (since === null || now < since + GONE_MS) {
       gone.set(target.name, since);
     } else {
@@ -167,6 +169,6 @@ function lookForLate(
   return { pauses, late, waits };
 }
 
-function hadWorker(before: StatusReport | null, target: TargetReport): boolean {
-  return (before?.targets.find(({ name }) => name === target.name)?.worker ?? null) !== null;
+function workerOf(before: StatusReport | null, target: TargetReport): number | null {
+  return before?.targets.find(({ name }) => name === target.name)?.worker?.pid ?? null;
 }

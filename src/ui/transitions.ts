@@ -69,8 +69,9 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
   }
   if (target.error !== null && target.error.message !== was.error?.message) found.push(errorLine(target));
   else if (!isBack && isNews(was, target)) {
-    // With an editor there, the line of the re-attach is about to say it, with its time; a crash was told just now.
-    const isTold = phase === 'attached' ? editor.connected && was.editor.connected : crash !== null;
+    // With an editor there, the line of the re-attach is about to say it, with its time; a crash has a line of its own.
+    const isCrash = target.lastEnd?.crashed === true && target.message.includes(target.lastEnd.reason ?? '');
+    const isTold = phase === 'attached' ? editor.connected && was.editor.connected : isCrash;
     const level = isTold ? 'debug' : 'info';
     found.push(line(level, 'phase', name, sentence(target), { phase }));
   }

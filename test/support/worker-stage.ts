@@ -16,7 +16,8 @@ import { until } from './until.ts';
 
 const PAYLOAD = join(import.meta.dirname, '../../payload');
 const STAGE = join(import.meta.dirname, '../fixtures/worker/stage.py');
-const MODULES = 'adapter footprints foreign connections exits load paused stepping words debugger worker'.split(' ');
+const MODULES =
+  'adapter footprints foreign connections exits last_words load paused stepping words debugger worker'.split(' ');
 
 export type Json = Record<string, unknown>;
 
@@ -176,6 +177,11 @@ export class WorkerStage {
     this.tell({ do: 'work', number });
   }
 
+  /** Runs Python in the main thread: what it raises there ends the process. */
+  main(source: string): void {
+    this.tell({ do: 'main', source });
+  }
+
   /** Waits for what the n-th call gave, counted from 1. */
   async result(n: number): Promise<number> {
     await until(() => this.results.length >= n, `result ${String(n)} (so far ${JSON.stringify(this.results)})`);
@@ -208,6 +214,11 @@ export class WorkerStage {
   /** Lets the main thread end; gives the exit status. */
   async end(): Promise<number | null> {
     this.tell({ do: 'end' });
+    return this.exit();
+  }
+
+  /** Waits for the exit status. */
+  async exit(): Promise<number | null> {
     await until(() => this.#child.exitCode !== null || this.#child.signalCode !== null, 'the end of the process');
     return this.#child.exitCode;
   }

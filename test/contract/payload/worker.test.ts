@@ -252,6 +252,78 @@ threading.Thread(target=_requests, daemon=True).start()`,
     await until(() => dap.closed, 'the end of the connection');
   });
 
+  test.each([
+    ['raise ValueError("no such\\n  user")', 'ValueError: no such user'],
+    ['raise ExceptionGroup("group", [KeyError("k")])', "KeyError: 'k'"],
+    ['compile("def x(:", "app.py", "exec")', 'SyntaxError: invalid syntax (app.py, line 1)'],
+    ['import json; json.loads("x")', 'json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)'],
+    ['class Odd(Exception):\n  def __str__(self): raise KeyError\nraise Odd', 'Odd: <its text cannot be made>'],
+    [`raise ValueError("x" * 9999)`, `ValueError: ${'x'.repeat(388)}…`],
+    // No crash of the worker's.
+    ['sys.exit(3)', null],
+    ['raise KeyboardInterrupt', null],
+    ['def f():\n  try: 1 / 0\n  except ArithmeticError as error: sys.last_exc = error\nf(); sys.exit()', null],
+  ])('what ends it is told: %s', async (source, text) => {
+    await using stage = await WorkerStage.start(interpreter);
+    const visit = await stage.ring({ debugpy: folder.path });
+    await listening(visit);
+    stage.main(source);
+    await stage.exit();
+    await until(() => visit.ended, 'the end of the conversation');
+    const raised = visit.lines.filter(({ event }) => event === 'raised');
+    expect(raised).toEqual(text === null ? [] : [{ event: 'raised', text }]);
+    // The app's own words come as ever.
+    if (text?.startsWith('ValueError') === true) expect(stage.stderr).toMatch(/^Traceback .*ValueError: /s);
+  });
+
+  test('what ends a child of multiprocessing is told, although multiprocessing catches it', async () => {
+    await using stage = await WorkerStage.start(interpreter);
+    const visit = await stage.ring({ debugpy: folder.path });
+    await listening(visit);
+    // As in the process that multiprocessing starts: the same function, and the end that it leads to.
+    stage.main(`
+import multiprocessing.process, multiprocessing.util
+multiprocessing.util._close_stdin = lambda: None  # a thread of the stage reads it
+class Child(multiprocessing.process.BaseProcess):
+    _start_method = None
+    def run(self): raise ValueError("in a child")
+Child.__module__ = "__main__"
+os._exit(Child()._bootstrap())`);
+    expect(await stage.exit()).toBe(1);
+    expect(await visit.event('raised')).toMatchObject({ text: 'ValueError: in a child' });
+    expect(stage.stderr).toContain('Traceback');
+  });
+
+  test('after a release its end is its own affair', async () => {
+    await using stage = await WorkerStage.start(interpreter);
+    const before = await stage.look();
+    const visit = await stage.ring({ debugpy: folder.path });
+    await listening(visit);
+    visit.command('release');
+    await visit.event('released');
+    await expectNoTrace(stage, before);
+    stage.main('raise ValueError("later")');
+    expect(await stage.exit()).toBe(1);
+    expect(visit.lines.map(({ event }) => event)).toEqual(['listening', 'released']);
+    expect(stage.stderr).toMatch(/^Traceback .*ValueError: later\n$/s);
+  });
+
+  test('an app that exchanges sys.path while debugpy is imported', async () => {
+    await using stage = await WorkerStage.start(interpreter);
+    await stage.exec(`
+class Spawned:
+    "Does what the start of a child of multiprocessing does, at the worst moment."
+    def find_spec(self, name, path=None, target=None):
+        if name == "pydevd":
+            sys.meta_path.remove(self)
+            sys.path = _path
+_path = list(sys.path)
+sys.meta_path.insert(0, Spawned())`);
+    const visit = await stage.ring({ debugpy: folder.path });
+    expect(await listening(visit)).toMatchObject({ origin: 'ours' });
+    expect(await stage.look()).toMatchObject({ path: [] });
+  });
+
   test('holds the main thread until it is let go', async () => {
     await using stage = await WorkerStage.start(interpreter);
     const visit = await stage.ring({ debugpy: folder.path, holdAtStart: true }, { main: true, hold: 3 });
