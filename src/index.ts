@@ -7,6 +7,7 @@ export type {
   Config,
   DockerInput,
   DockerTargetInput,
+  NotifyConfig,
   PathMappingInput,
   ProcessInput,
   ProcessTargetInput,

@@ -93,6 +93,6 @@ export function linkOf(report: StatusReport): Link | null {
     .client;
   const scheme = SCHEMES[client ?? ''];
   if (typeof client !== 'string' || scheme === undefined || daemon.config === null) return null;
-  const folder = daemon.config.split('/').slice(0, -1).map(encodeURIComponent).join('/');
-  return { label: client, url: `${scheme}://file${folder}/` };
+  const folder = daemon.config.split(/[\\/]/).slice(0, -1).map(encodeURIComponent).join('/');
+  return { label: client, url: `${scheme}://file${folder.startsWith('/') ? '' : '/'}${folder}/` };
 }

@@ -23,6 +23,7 @@ const EVENTS = [
   { event: 'hello', python: '3.8.18', pid: 9, uid: 0, gid: 0, capabilities: '00000000a80425fb' },
   { event: 'processes', changed: true, processes: [PROCESS, { ...PROCESS, environ: null, python: null, exe: null }] },
   { event: 'exited', pid: 43, startTime: 1000 },
+  { event: 'raised', pid: 43, startTime: 1000, text: 'ValueError: x' },
   { event: 'left', pid: 43, startTime: 1000, why: 'the worker ended' },
   { event: 'output', run: 1, stream: 'stderr', text: 'x' },
   { event: 'channel-closed', channel: 2, why: '' },
@@ -37,6 +38,14 @@ describe('parseIncoming', () => {
     const event = { event: 'left', pid: 43, startTime: 1000, why: 'the worker ended', ended: true };
     expect(parseIncoming(event)).toEqual({ type: 'event', event });
     expect(parseIncoming({ ...event, ended: 'yes' })).toBeNull();
+  });
+
+  test('keeps no more of an exception than fits a line or two', () => {
+    const parsed = parseIncoming({ event: 'raised', pid: 43, startTime: 1000, text: 'x'.repeat(10_000) });
+    expect(parsed).toEqual({
+      type: 'event',
+      event: { event: 'raised', pid: 43, startTime: 1000, text: 'x'.repeat(500) },
+    });
   });
 
   test.each(EVENTS)('refuses $event with any field missing or of another type', (event) => {

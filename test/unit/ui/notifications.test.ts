@@ -149,6 +149,20 @@ describe('notifications', () => {
     ]);
   });
 
+  test('a reason that is known before the end is seen makes no second one', () => {
+    const steps = [
+      [0, [attached]],
+      [1000, [{ ...attached, lastEnd: end }]],
+      [1400, [{ ...waiting, lastEnd: end }]],
+    ] as const;
+    expect(play(...steps, [20_000, [{ ...waiting, lastEnd: end }]])).toEqual([[1000 + QUIET_MS, crashed]]);
+  });
+
+  test('a crash right after a re-attachment was not mended by that', () => {
+    const crash = back(2, { lastEnd: end });
+    expect(play([0, [back(1)]], [1000, [back(2)]], [1200, [crash]])).toEqual([[1200 + QUIET_MS, crashed]]);
+  });
+
   test('an end that was none of a crash, or was there at the start: nothing', () => {
     const asked = { ...end, crashed: false, exception: null, signal: 'SIGTERM', reason: 'SIGTERM (terminated)' };
     expect(play([0, [attached]], [10, [{ ...attached, lastEnd: asked }]])).toEqual([]);

@@ -12,6 +12,15 @@ const back: TargetReport = {
   reattach: { count: 2, last: { at: 0, ms: 210, seenMs: 80, reason: 'reload' }, history: [] },
 };
 
+const crash = {
+  pid: 43,
+  at: 0,
+  crashed: true,
+  exception: 'ValueError: x',
+  signal: null,
+  reason: 'ValueError: x',
+} as const;
+
 const LIMIT = 'liveness probe by exec fails: the container is restarted after 21 s';
 const ANSWERED = "answered in the app's place: readiness probe GET :8000/ready";
 const safe = { answered: ['readiness probe GET :8000/ready'], limits: [], seconds: null };
@@ -40,6 +49,23 @@ const cases: readonly (readonly [
   ['figures', attached, { ...attached, worker: { ...worker, cpuPercent: 90 } }, []],
   ['a worker gone', attached, waiting, ['info waiting: worker 43 ended, waiting for the next one']],
   ['the debugger back', waiting, back, ['info attached to worker 44 0.21 s after its start (reload)']],
+  [
+    'a crash',
+    attached,
+    { ...waiting, message: 'worker 43 ended: ValueError: x, waiting for the next one', lastEnd: crash },
+    [
+      'warn worker 43 crashed: ValueError: x',
+      'debug waiting: worker 43 ended: ValueError: x, waiting for the next one',
+    ],
+  ],
+  [
+    'a crash whose reason is known at last',
+    { ...waiting, lastEnd: { ...crash, crashed: false, exception: null, reason: null } },
+    { ...waiting, lastEnd: crash },
+    ['warn worker 43 crashed: ValueError: x'],
+  ],
+  ['the same crash', { ...waiting, lastEnd: crash }, { ...waiting, lastEnd: crash }, []],
+  ['an end without a crash', attached, { ...attached, lastEnd: { ...crash, crashed: false } }, []],
   ['a number that counts', waiting, { ...waiting, message: waiting.message.replace('43', '44') }, []],
   [
     'another wait',
