@@ -78,9 +78,13 @@ export class EditorConnection {
     else this.#socket.resume();
   }
 
-  /** Ends it once everything is written; by force when the other side does not take it. */
-  finish(forceMs: number): void {
+  /**
+   * Ends it once everything is written; by force when the other side does not take it. `readMs`: it may hang up itself
+   * before, since some clients (nvim-dap) forget a message that they have not looked at when the end of the stream comes.
+   */
+  finish(forceMs: number, readMs = 0): void {
     if (this.#ended) return;
+    if (readMs > 0) return void setTimeout(() => this.finish(forceMs), readMs).unref();
     this.#socket.end();
     setTimeout(() => this.#end('finished'), forceMs).unref();
   }

@@ -39,6 +39,8 @@ export type EditorPortEvent =
 /** Connections beside the editors'; when there are more the oldest has to go. */
 const MAX_STRANGERS = 64;
 const ROOT = 0;
+/** How long one that is refused may take to read why, before it is hung up on. */
+const REFUSAL_READ_MS = 300;
 
 export class EditorPort {
   #options: EditorPortOptions;
@@ -266,8 +268,10 @@ export class EditorPort {
   #refuse(connection: EditorConnection, request: DapRequest, initialize: DapRequest, why: string): void {
     const body = { error: { id: 1, format: why, showUser: true } };
     connection.send([answer(request, { success: false, message: why, body })]);
-    connection.finish(GOODBYE_MS);
-    this.#log('warn', `refused a second editor (${editorName(initialize.arguments)}): ${why}`);
+    connection.finish(GOODBYE_MS, REFUSAL_READ_MS);
+    // What it asks for meanwhile is no news: dape says goodbye.
+    if (request.command === 'initialize' || request.command === 'attach')
+      this.#log('warn', `refused a second editor (${editorName(initialize.arguments)}): ${why}`);
   }
 
   #answered(response: DapResponse): void {

@@ -124,8 +124,13 @@ function resumed(core: Core, upstream: Upstream, threadId: number | null): void 
   else upstream.stopped.delete(threadId);
   if (upstream.stopped.size > 0) return;
   core.setStopped(null);
-  for (const pending of upstream.pending.values()) {
-    if (pending.role === 'editor' && pending.needsStop) pending.deadline ??= core.now + FORGOTTEN_AFTER_MS;
+  for (const [seq, pending] of upstream.pending) {
+    if (pending.role !== 'editor') continue;
+    if (pending.needsStop) pending.deadline ??= core.now + FORGOTTEN_AFTER_MS;
+    if (pending.command !== 'continue') continue;
+    // Said twice: pydevd answers with a thread that resumes, and all run.
+    upstream.pending.delete(seq);
+    core.respond(pending.key, { allThreadsContinued: true });
   }
 }
 
@@ -136,7 +141,11 @@ export function requestAnswered(
   pending: Extract<Pending, { role: 'editor' }>,
   response: DapResponse,
 ): void {
-  if (!response.success) return core.fail(pending.key, response.message ?? 'debugpy refused', response.body);
+  if (!response.success) {
+    // A failed assertion of pydevd has no words.
+    const why = stringOr(response.message, '') || `debugpy refused "${pending.command}"`;
+    return core.fail(pending.key, why, response.body);
+  }
   const body = bodyToEditor(pending.command, response.body, core.ids);
   switch (pending.command) {
     case 'continue':

@@ -17,7 +17,6 @@ const MAX_SOURCE_MAPS = 1000;
 /** How long pydevd may take for a question about a thread that is not stopped; it forgets some of them. */
 const RUNNING_ANSWER_MS = 5000;
 
-const RESUMES: ReadonlySet<string> = new Set(['continue', 'next', 'stepIn', 'stepOut']);
 const NEEDS_STOP: ReadonlySet<string> = new Set([
   'stackTrace',
   'scopes',
@@ -71,12 +70,14 @@ export function editorRequest(core: Core, editor: Editor, request: DapRequest): 
       return pass(core, key, command, args, () => core.respond(key, { threads: [] }));
     case 'debugpySystemInfo':
       return pass(core, key, command, args, () => core.respond(key, systemInfo(core, {})));
+    case 'continue':
+      return goOn(core, key, args);
+    case 'next':
+    case 'stepIn':
+    case 'stepOut':
+      return step(core, key, command, args);
     default:
-      return pass(core, key, command, args, () => {
-        // Whoever resumes a worker that just died has what was wanted.
-        if (RESUMES.has(command)) core.respond(key, command === 'continue' ? { allThreadsContinued: true } : undefined);
-        else core.fail(key, NO_WORKER);
-      });
+      return pass(core, key, command, args, () => core.fail(key, NO_WORKER));
   }
 }
 
@@ -129,25 +130,52 @@ function pass(core: Core, key: number, command: string, args: JsonObject, otherw
   if (UNANSWERED_BY_DEBUGPY.has(command)) return core.fail(key, `debugpy does not support "${command}"`);
   const upstream = core.upstream;
   if (upstream === null || !takesRequests(upstream)) return otherwise();
-  let translated: JsonObject;
-  try {
-    translated = argumentsToDebugpy(command, args, core.ids);
-  } catch (error) {
-    if (error instanceof StaleId) return core.fail(key, error.message);
-    throw error;
-  }
+  const known = translated(core, key, command, args);
+  if (known === null) return;
   const named = command === 'debugpySystemInfo' && upstream.worker.origin !== 'app-listening';
   const needsStop = NEEDS_STOP.has(command) || (command === 'evaluate' && args['frameId'] !== undefined);
   const fromTop = command === 'stackTrace' && !args['startFrame'] && isInteger(args['threadId']);
-  core.ask(upstream, everyThread(command, translated), {
+  core.ask(upstream, everyThread(command, known), {
     role: 'editor',
     // pydevd knows this one by another name; debugpy's adapter adds its own version to the answer.
     command: named ? 'pydevdSystemInfo' : command,
     key,
     needsStop,
     topOf: fromTop && isInteger(args['threadId']) ? args['threadId'] : null,
-    deadline: needsStop && upstream.stopped.size === 0 ? core.now + RUNNING_ANSWER_MS : null,
+    // A `pause` that comes before the threads run takes the answer to `continue` away.
+    deadline:
+      (needsStop && upstream.stopped.size === 0) || command === 'continue' ? core.now + RUNNING_ANSWER_MS : null,
   });
+}
+
+/** Arguments as debugpy knows them; null: they are about a worker that is gone, and the request was answered so. */
+function translated(core: Core, key: number, command: string, args: JsonObject): JsonObject | null {
+  try {
+    return argumentsToDebugpy(command, args, core.ids);
+  } catch (error) {
+    if (!(error instanceof StaleId)) throw error;
+    core.fail(key, error.message);
+    return null;
+  }
+}
+
+/** Whoever resumes what runs, or a worker that just died, has what was wanted. */
+function goOn(core: Core, key: number, args: JsonObject): void {
+  const { upstream } = core;
+  const yes = (): void => core.respond(key, { allThreadsContinued: true });
+  const runs = upstream !== null && upstream.stopped.size === 0 && takesRequests(upstream);
+  if (!runs) return pass(core, key, 'continue', args, yes);
+  if (translated(core, key, 'continue', args) === null) return;
+  // pydevd answers when a thread resumes: here none will. It hears of it all the same, should a stop be on its way.
+  core.ask(upstream, everyThread('continue', {}), { role: 'quiet', command: 'continue' });
+  yes();
+}
+
+/** Without `granularity`: pydevd steps by lines, and refuses a word that it does not know. */
+function step(core: Core, key: number, command: string, args: JsonObject): void {
+  const known: Record<string, unknown> = { ...args };
+  delete known['granularity'];
+  pass(core, key, command, known, () => core.respond(key));
 }
 
 /** `continue` and `pause` are about all threads, as debugpy's adapter has it. */

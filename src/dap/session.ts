@@ -245,7 +245,8 @@ export class Session {
     for (const [seq, pending] of upstream.pending) {
       if (pending.role !== 'editor' || pending.deadline === null || core.now < pending.deadline) continue;
       upstream.pending.delete(seq);
-      core.fail(pending.key, 'the thread runs: debugpy did not answer');
+      if (pending.command === 'continue') core.respond(pending.key, { allThreadsContinued: true });
+      else core.fail(pending.key, 'the thread runs: debugpy did not answer');
     }
     if (upstream.deadline !== null && core.now >= upstream.deadline) {
       this.#giveUp(upstream, `debugpy in ${upstream.worker.name} did not answer`);

@@ -119,6 +119,12 @@ export class DapClient {
 
   /** The same; gives the whole response, also one that says no. */
   ask(command: string, args: unknown = {}): Promise<DapMessage> {
+    return this.askAs({ command, arguments: args });
+  }
+
+  /** The same with just these fields, whatever they are, beside `seq` and `type`. */
+  askAs(fields: { readonly command: string; readonly arguments?: unknown }): Promise<DapMessage> {
+    const { command } = fields;
     const seq = ++this.#seq;
     return new Promise((resolve, reject) => {
       const timeoutMs = this.#options.timeoutMs ?? 10_000;
@@ -133,7 +139,7 @@ export class DapClient {
           act(value);
         };
       this.#open.set(seq, { command, resolve: settled(resolve), reject: settled(reject) });
-      this.write(JSON.stringify({ seq, type: 'request', command, arguments: args }));
+      this.write(JSON.stringify({ seq, type: 'request', ...fields }));
     });
   }
 

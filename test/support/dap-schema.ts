@@ -32,6 +32,14 @@ export class DapSchema {
     throw new Error(`no debugProtocol.json in ${venv}`);
   }
 
+  /** Commands of all requests that the protocol knows. */
+  get requests(): string[] {
+    return Object.entries(this.#definitions).flatMap(([name, { allOf }]) => {
+      const command = name.endsWith('Request') ? allOf?.at(-1)?.properties?.['command']?.enum?.[0] : undefined;
+      return typeof command === 'string' ? [command] : [];
+    });
+  }
+
   /** What is wrong with a message from debugger to editor; empty when nothing is. */
   check(message: object): string[] {
     const of = message as { type?: unknown; command?: unknown; event?: unknown; success?: unknown };

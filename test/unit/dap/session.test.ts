@@ -461,6 +461,7 @@ describe('A. the worker dies while it runs', () => {
     ['somethingNew', {}, false, undefined],
   ])('settles %s in flight', (command, args, success, body) => {
     const stage = live();
+    stage.stop(1);
     stage.auto = false;
     const seq = stage.editor(command, args);
     expect(stage.answers.get(seq)).toBeUndefined();
@@ -647,6 +648,43 @@ describe('while a worker is attached', () => {
     expect(stage.answer(seq)['body']).toEqual({ allThreadsContinued: true });
     stage.editor('pause', { threadId: 1 });
     expect(stage.last('pause').arguments).toEqual({ threadId: '*' });
+  });
+
+  it('says yes at once to who continues what runs, and pydevd, which would not answer, hears of it', () => {
+    const stage = live();
+    stage.mute.add('continue');
+    const asked = stage.asked.length;
+    const seq = stage.editor('continue', { threadId: 1 });
+    expect(stage.answer(seq)).toMatchObject({ success: true, body: { allThreadsContinued: true } });
+    expect(stage.asked.slice(asked).map(({ command }) => command)).toEqual(['continue']);
+    // Its answer, which comes when some thread resumes at last, is nobody's.
+    stage.reply(stage.last('continue'), { allThreadsContinued: true });
+    expect(stage.answers.get(seq)).toHaveLength(1);
+  });
+
+  it('answers "continue" twice when it was said twice, and when a "pause" took the answer away', () => {
+    const stage = live();
+    stage.stop(1);
+    stage.auto = false;
+    const first = stage.editor('continue', { threadId: 1 });
+    const second = stage.editor('continue', { threadId: 1 });
+    stage.reply(stage.asked.at(-2) ?? stage.last('continue'), {});
+    expect([first, second].map((seq) => stage.answer(seq)['success'])).toEqual([true, true]);
+    stage.stop(1);
+    const third = stage.editor('continue', { threadId: 1 });
+    stage.editor('pause', { threadId: 1 });
+    stage.pass(5_000);
+    expect(stage.answer(third)).toMatchObject({ success: true, body: { allThreadsContinued: true } });
+  });
+
+  it('steps without the granularity that pydevd may not know, and says why a step was refused', () => {
+    const stage = live();
+    stage.stop(1);
+    stage.auto = false;
+    const seq = stage.editor('next', { threadId: 1, granularity: 'future' });
+    expect(stage.last('next').arguments).toEqual({ threadId: 1 });
+    stage.reply(stage.last('next'), {}, '');
+    expect(stage.answer(seq)).toMatchObject({ success: false, message: 'debugpy refused "next"' });
   });
 
   it('knows where it is stopped', () => {
