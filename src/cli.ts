@@ -2,6 +2,7 @@
 // not pay for what `wand watch` needs.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { EDITORS } from './commands/editor-names.ts';
 import { parseForward } from './config/forward.ts';
 import type { ForwardConfig } from './core/types.ts';
 import { asDebugwandError } from './lib/errors.ts';
@@ -257,8 +258,9 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
 
   program
     .command('init')
-    .description('look at the project, write a config and a launch configuration for VS Code')
+    .description('look at the project, write a config and what your editor needs to attach')
     .option('-y, --yes', 'ask nothing')
+    .option('--editor <name>', `${EDITORS.join(', ')} (default: vscode; may be given again)`, collect, [])
     .action(
       run(async (options: Record<string, never>) => {
         const { initCommand } = await import('./commands/init.ts');

@@ -3,6 +3,7 @@
 import { loadConfig } from '../config/load.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
+import { EDITORS } from './editor-names.ts';
 
 export interface CommandShape {
   readonly name: string;
@@ -80,6 +81,7 @@ _wand() {
   done
   case "$before" in
     -t | --target) COMPREPLY=($(compgen -W "$(_wand_targets)" -- "$current")); return ;;
+    --editor) COMPREPLY=($(compgen -W "${EDITORS.join(' ')}" -- "$current")); return ;;
     --config | --kubeconfig) COMPREPLY=($(compgen -f -- "$current")); return ;;
     -c)
       # Of pods and containers it is the container.
@@ -146,6 +148,7 @@ if [[ "\${zsh_eval_context[-1]}" == loadautofunc ]]; then _wand "$@"; else compd
 function valueOf(flag: string, flags: readonly string[]): string {
   if (flag === '--target' || flag === '-t') return ':target:_wand_targets';
   if (flags.includes('--config') || flag === '--kubeconfig') return ':file:_files';
+  if (flag === '--editor') return `:editor:(${EDITORS.join(' ')})`;
   // A word of the user's own.
   return TAKE_WORD.has(flag) ? ':value:' : '';
 }
@@ -158,11 +161,13 @@ function fishScript(commands: readonly CommandShape[]): string {
       const names = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
       const value = flags.includes('--target')
         ? ` -x -a '(__wand_targets)'`
-        : flags.includes('--config') || flags.includes('--kubeconfig')
-          ? ' -r -F'
-          : flags.some((flag) => TAKE_WORD.has(flag))
-            ? ' -x'
-            : '';
+        : flags.includes('--editor')
+          ? ` -x -a '${EDITORS.join(' ')}'`
+          : flags.includes('--config') || flags.includes('--kubeconfig')
+            ? ' -r -F'
+            : flags.some((flag) => TAKE_WORD.has(flag))
+              ? ' -x'
+              : '';
       return `complete -c wand ${here} ${names.join(' ')}${value} -d ${quote(description)}`;
     });
     const words = TAKE_TARGET.includes(command.name)

@@ -1,18 +1,22 @@
-// Owns `wand init`: looks at the project, shows what it found, and writes a config and launch.json entries. Never
+// Owns `wand init`: looks at the project, shows what it found, and writes a config and what the editors need. Never
 // overwrites a config, asks on a terminal, and changes nothing without a yes.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { findConfig } from '../config/find.ts';
 import { loadConfigFile } from '../config/load.ts';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { printable } from '../lib/printable.ts';
+import { type EditorName, editorsOf } from './editor-names.ts';
+import { editorSetup } from './init-editors.ts';
 import { type Findings, lookAtProject, type RunningContainer } from './init-look.ts';
 import { type Proposal, propose } from './init-propose.ts';
 import { configText, launchEntry, launchText, type LaunchTarget } from './init-text.ts';
 
 export interface InitOptions {
   readonly yes?: boolean;
+  /** What to configure: VS Code when none is named. */
+  readonly editor?: readonly string[];
 }
 
 /** The world of `wand init`; tests bring their own. */
@@ -28,8 +32,9 @@ export interface InitIo {
 /** An engine that does not answer must not hold up the rest, ms. */
 const CONTAINERS_BUDGET_MS = 5_000;
 
-/** Exit code 0, also when there was nothing to do. @throws DebugwandError `nothing-found`, `config-invalid` */
+/** Exit code 0, also when there was nothing to do. @throws DebugwandError `nothing-found`, `config-invalid`, `usage` */
 export async function initCommand(options: InitOptions, io: InitIo = processIo()): Promise<number> {
+  editorsOf(options.editor ?? []);
   const existing = await findConfig(io.cwd);
   if (existing !== null) return await initLaunch(existing, options, io);
   const findings = await look(io);
@@ -45,12 +50,12 @@ export async function initCommand(options: InitOptions, io: InitIo = processIo()
   const text = configText(chosen);
   await offer({ file, text, what: `write ${relative(io.cwd, file)}`, preview: text }, options, io);
   const launch = chosen.map(({ name, input, mappings }) => ({ name, port: input.port, mappings }));
-  await offerLaunch(findings.root, launch, options, io);
+  await offerEditors(findings.root, launch, options, io);
   end(options, io, 'next: `wand watch`, then attach your editor to 127.0.0.1:' + String(chosen[0]?.input.port ?? ''));
   return 0;
 }
 
-/** A config is there: it stays, and launch.json gets what it lacks. */
+/** A config is there: it stays, and the editors get what they lack. */
 async function initLaunch(file: string, options: InitOptions, io: InitIo): Promise<number> {
   io.print(`${relative(io.cwd, file) || file} is there already and stays as it is`);
   const config = await loadConfigFile(file, new AbortController().signal);
@@ -60,7 +65,7 @@ async function initLaunch(file: string, options: InitOptions, io: InitIo): Promi
     const guess = guesses.find((proposal) => proposal.name === name);
     return { name, port, mappings: pathMappings.length > 0 ? pathMappings : (guess?.mappings ?? []) };
   });
-  await offerLaunch(config.root, launch, options, io);
+  await offerEditors(config.root, launch, options, io);
   end(options, io, 'next: `wand watch`');
   return 0;
 }
@@ -123,9 +128,52 @@ async function offer({ file, text, what, preview }: Offer, options: InitOptions,
     if (!/^(y|yes|)$/i.test(answer)) return;
   }
   await mkdir(dirname(file), { recursive: true });
-  // A config that came up meanwhile is somebody's work; launch.json was merged.
-  await writeFile(file, text, { flag: file.endsWith('.json') ? 'w' : 'wx' });
+  // A config that came up meanwhile is somebody's work; what belongs to an editor was merged.
+  await writeFile(file, text, { flag: basename(file) === 'debugwand.config.ts' ? 'wx' : 'w' });
   io.print(`done: ${what}`);
+}
+
+async function offerEditors(
+  root: string,
+  targets: readonly LaunchTarget[],
+  options: InitOptions,
+  io: InitIo,
+): Promise<void> {
+  for (const editor of editorsOf(options.editor ?? [])) {
+    if (editor === 'vscode') await offerLaunch(root, targets, options, io);
+    else await offerEditor(editor, root, targets, options, io);
+  }
+}
+
+/** A file of the project is written; what belongs into the user's own files or into a dialog is only shown. */
+async function offerEditor(
+  editor: Exclude<EditorName, 'vscode'>,
+  root: string,
+  targets: readonly LaunchTarget[],
+  options: InitOptions,
+  io: InitIo,
+): Promise<void> {
+  const { snippet, file } = editorSetup(editor, targets);
+  const path = join(root, file?.path ?? '');
+  const shown = relative(io.cwd, path);
+  const change = file === null ? null : file.change(await readOrNull(path));
+  if (change !== null && 'text' in change) {
+    for (const name of change.present) io.print(`${shown} has ${JSON.stringify(name)} already, it stays as it is`);
+    const what = `add ${change.added.map((name) => JSON.stringify(name)).join(', ')} to ${shown}`;
+    if (change.added.length > 0)
+      await offer({ file: path, text: change.text, what, preview: snippet.text }, options, io);
+  } else {
+    if (change !== null) io.print(`${shown} stays as it is (${change.error}): add this by hand`);
+    io.print(`${snippet.where}:\n\n${snippet.text}`);
+  }
+  io.print(`then ${snippet.use}`);
+}
+
+async function readOrNull(file: string): Promise<string | null> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  });
 }
 
 async function offerLaunch(
@@ -136,11 +184,7 @@ async function offerLaunch(
 ): Promise<void> {
   const file = join(root, '.vscode', 'launch.json');
   const shown = relative(io.cwd, file);
-  const before = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  });
-  const change = launchText(before, root, targets);
+  const change = launchText(await readOrNull(file), root, targets);
   const preview = targets.map((target) => JSON.stringify(launchEntry(target, root), null, 2)).join(',\n');
   if ('error' in change) {
     io.print(`${shown} cannot be read (${change.error}) and stays as it is; add this to its \`configurations\`:`);

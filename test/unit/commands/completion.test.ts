@@ -18,6 +18,7 @@ const COMMANDS: readonly CommandShape[] = [
     ],
   },
   { name: 'restart', description: 'restart a target', options: [] },
+  { name: 'init', description: 'set up', options: [{ flags: ['--editor'], description: 'which' }] },
   { name: 'inject', description: 'run a script', options: [] },
   { name: 'completion', description: 'print a script', options: [] },
 ];
@@ -28,7 +29,7 @@ describe('bash', () => {
     [['wand', 'w'], ['watch']],
     [
       ['wand', ''],
-      ['watch', 'restart', 'inject', 'completion', '--help', '--version'],
+      ['watch', 'restart', 'init', 'inject', 'completion', '--help', '--version'],
     ],
     [
       ['wand', 'watch', '--'],
@@ -39,6 +40,7 @@ describe('bash', () => {
       ['api', 'web'],
     ],
     [['wand', 'restart', 'w'], ['web']],
+    [['wand', 'init', '--editor', 'n'], ['nvim']],
     [['wand', 'completion', 'z'], ['zsh']],
     [['wand', 'inject', 'scr'], ['script.py']],
     [['wand', 'watch', '-c', 'scr'], ['script.py']],
