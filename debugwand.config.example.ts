@@ -108,4 +108,8 @@ export default {
 
   // Contexts of the kubeconfig that may be debugged although they do not look local (`*` stands for anything).
   allowContexts: ['team-dev', 'staging-*'],
+
+  // Skaffold's events say when to look: files synced, a deployment made. 'auto': those of the Skaffold that runs in the
+  // project with --rpc-http-port. Or an address, e.g. 'http://localhost:50052', or 'off'.
+  skaffold: { events: 'auto' },
 } satisfies Config;

@@ -195,12 +195,13 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .command('status')
     .description('what the running daemon does')
     .option('--json', 'the whole report as JSON')
+    .argument('[target...]', 'only these targets')
     .option('--ready', 'one line; exit 0 if every target is ready, else 1')
     .option(...configOption)
     .action(
-      run(async (options: Record<string, never>) => {
+      run(async (targets: string[], options: Record<string, never>) => {
         const { statusCommand } = await import('./commands/status.ts');
-        return statusCommand(options);
+        return statusCommand(targets, options);
       }),
     );
 
@@ -282,12 +283,15 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
 
   program
     .command('notify')
-    .description('show a test notification of each kind, and say whether the desktop took it')
-    .option('--test', 'show them')
+    .description('for hooks of other tools: have the daemon look now; exit code 0 whatever comes')
+    .argument('[event]', 'what happened, for `wand status`: sync, deploy, …')
+    .option('--test', 'show a notification of each kind instead, and say whether the desktop took it')
+    .option(...configOption)
+    .allowExcessArguments()
     .action(
-      run(async (options: Record<string, never>) => {
+      run(async (event: string | undefined, options: Record<string, never>) => {
         const { notifyCommand } = await import('./commands/notify.ts');
-        return notifyCommand(options);
+        return notifyCommand(event, options);
       }),
     );
 

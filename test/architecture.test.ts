@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly [string, RegExp])[] = [
   ['cli', /^(bin|cli)\.ts$/],
   ['commands', /^commands\//],
   ['daemon', /^daemon\//],
-  ['workers', /^(targets|agent|dap|forward|ui|config)\//],
+  ['workers', /^(targets|agent|dap|forward|hints|ui|config)\//],
   ['public', /^index\.ts$/],
   ['core', /^core\//],
   ['lib', /^lib\//],
@@ -28,11 +28,12 @@ const PURE = [
   /^agent\/(protocol|framing|guards|link|bridge)\.ts$/,
   /^config\/(forward|schema|shape|problems|input)\.ts$/,
   /^forward\/(http|patience|remote-port|wire)\.ts$/,
-  /^targets\/(ago|python-names|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
+  /^targets\/(python-names|docker-(endpoint|errors|interpreters|select|wire))\.ts$/,
   /^targets\/kubernetes-(container|pod|revision|select|wire|words)\.ts$/,
   /^targets\/kubernetes-(api|errors|guard|lines|rules)\.ts$/,
   /^targets\/kubernetes-(channels|helper-facts|interpreters|port-errors|spdy)\.ts$/,
-  /^lib\/(errors|fields|json-lines|nearest)\.ts$/,
+  /^lib\/(ago|errors|fields|json-lines|nearest)\.ts$/,
+  /^hints\/(news|skaffold-events|tilt-(config|events))\.ts$/,
   /^index\.ts$/,
 ];
 

@@ -167,6 +167,8 @@ async function control(
         typeof worker === 'number' ? worker : null,
       );
     }
+    case 'notify':
+      return supervisor.hint(String(request['event']));
     case 'stop':
       // The answer goes out first.
       setImmediate(() => {

@@ -6,7 +6,8 @@ import { ask } from './find-daemon.ts';
 /** @throws DebugwandError `not-running`; `daemon-version` when another version answers in a shape that we do not know. */
 export async function daemonStatus(config: string | undefined): Promise<StatusReport> {
   const answer = await ask(config, { command: 'status' });
-  if (isReport(answer)) return answer;
+  // A daemon that was started before an update may know nothing of hints.
+  if (isReport(answer)) return 'hints' in answer ? answer : { ...(answer as StatusReport), hints: [] };
   throw new DebugwandError({
     code: 'daemon-version',
     message: 'the running daemon is of another version of debugwand: its report is not understood',

@@ -1,4 +1,7 @@
 // Owns `wand status`: the report of the running daemon, for people and for programs.
+import { noSuchTarget } from '../core/no-such-target.ts';
+import type { TargetReport } from '../core/status.ts';
+import { hintLines } from '../ui/hint-lines.ts';
 import { placeLines } from '../ui/places.ts';
 import { outputStyle } from '../ui/style.ts';
 import { statusLines } from '../ui/terminal.ts';
@@ -11,8 +14,9 @@ export interface StatusOptions {
 }
 
 /** Exit code 0; with `--ready` 1 unless every target is ready. */
-export async function statusCommand(options: StatusOptions): Promise<number> {
-  const report = await daemonStatus(options.config);
+export async function statusCommand(names: readonly string[], options: StatusOptions): Promise<number> {
+  const whole = await daemonStatus(options.config);
+  const report = { ...whole, targets: selected(whole.targets, names) };
   if (options.ready === true) {
     const late = report.targets.filter((target) => !target.ready);
     const text = late.map((target) => `${target.name}: ${target.message}`).join('; ');
@@ -24,6 +28,20 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
     return 0;
   }
   const style = outputStyle(process.stdout, process.env);
-  for (const line of statusLines(report, style, Date.now(), placeLines)) process.stdout.write(`${line}\n`);
+  const now = Date.now();
+  const lines = [...statusLines(report, style, now, placeLines), ...hintLines(report.hints, now)];
+  for (const line of lines) process.stdout.write(`${line}\n`);
   return 0;
+}
+
+/** All of them without a name. @throws DebugwandError `no-such-target` */
+function selected(targets: readonly TargetReport[], names: readonly string[]): readonly TargetReport[] {
+  const unknown = names.find((name) => !targets.some((target) => target.name === name));
+  if (unknown !== undefined) {
+    throw noSuchTarget(
+      unknown,
+      targets.map(({ name }) => name),
+    );
+  }
+  return names.length === 0 ? targets : targets.filter(({ name }) => names.includes(name));
 }

@@ -2,9 +2,9 @@
 import { basename } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { DebugwandError } from '../lib/errors.ts';
-import { nearest } from '../lib/nearest.ts';
 import { terminalAsker } from './ask.ts';
 import { completed, wantedOf, type ClusterFlags } from './cluster-option.ts';
+import { noSuchTarget } from '../core/no-such-target.ts';
 import { TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import type { ProjectConfig, TargetConfig, TargetSource } from '../core/types.ts';
 
@@ -86,17 +86,17 @@ export async function targetOf(
   if (name === undefined) return { config: onlyTarget(project), root: project.root };
   const found = project.targets.find((target) => target.name === name);
   if (found !== undefined) return { config: found, root: project.root };
-  throw noSuchTarget(name, project);
+  throw notInConfig(name, project);
 }
 
-export function noSuchTarget(name: string, project: ProjectConfig): DebugwandError {
-  const names = project.targets.map((target) => target.name);
-  const near = nearest(name, names);
-  return new DebugwandError({
-    code: 'no-such-target',
-    message: `there is no target ${name} in ${project.file === null ? 'the config' : basename(project.file)}`,
-    fix: near === null ? `the targets are: ${names.join(', ')}` : `did you mean ${near}?`,
-  });
+/** The error for a name that the config does not have. */
+export function notInConfig(name: string, project: ProjectConfig): DebugwandError {
+  const where = project.file === null ? 'the config' : basename(project.file);
+  return noSuchTarget(
+    name,
+    project.targets.map((target) => target.name),
+    `in ${where}`,
+  );
 }
 
 function onlyTarget(project: ProjectConfig): TargetConfig {

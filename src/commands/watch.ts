@@ -9,7 +9,7 @@ import { allowedContexts, allowing } from './allowed-contexts.ts';
 import { terminalAsker } from './ask.ts';
 import { runDaemon, type SessionOptions } from './daemon-session.ts';
 import { detach, isDetached } from './detach.ts';
-import { configOf, DEFAULT_PORT, noSuchTarget, sourceOf, type TargetFlags } from './target-option.ts';
+import { configOf, DEFAULT_PORT, notInConfig, sourceOf, type TargetFlags } from './target-option.ts';
 
 /** A config loads within a moment; Ctrl-C ends the process anyhow. */
 const signal = new AbortController().signal;
@@ -123,7 +123,7 @@ function watcher(
 function select(project: ProjectConfig, options: WatchOptions): ProjectConfig {
   const names = options.target ?? [];
   const unknown = names.find((name) => !project.targets.some((target) => target.name === name));
-  if (unknown !== undefined) throw noSuchTarget(unknown, project);
+  if (unknown !== undefined) throw notInConfig(unknown, project);
   const targets =
     names.length === 0 ? project.targets : project.targets.filter((target) => names.includes(target.name));
   if (options.port === undefined) return { ...project, targets };

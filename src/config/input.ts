@@ -154,6 +154,11 @@ export interface Config extends CommonInput {
   process?: ProcessInput;
   /** Kubernetes contexts that may be debugged although they do not look local; `*` stands for anything. Default: none. */
   allowContexts?: string[];
+  /** Skaffold tells when something was synced or deployed: wand looks then, at once. */
+  skaffold?: {
+    /** Address of what `--rpc-http-port` opens; 'auto': of the Skaffold that runs in the project; 'off'. Default: 'auto'. */
+    events?: string;
+  };
 }
 
 /** Kinds of desktop notifications. */

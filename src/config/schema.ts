@@ -37,7 +37,8 @@ export function parseConfig(raw: unknown, place: ConfigPlace): ProjectConfig {
   const targets = Object.entries(config.targets).map(([name, target]) =>
     resolveTarget(name, target, config, ports.get(name) ?? FIRST_PORT, place.root),
   );
-  return { file: place.file, root: place.root, targets };
+  const events = config.skaffold?.events ?? 'auto';
+  return { file: place.file, root: place.root, targets, ...(events === 'auto' ? {} : { skaffold: { events } }) };
 }
 
 function resolveTarget(name: string, target: RawTarget, config: RawConfig, port: number, root: string): TargetConfig {

@@ -136,6 +136,15 @@ const config = z
       .refine((value) => Object.keys(value).length > 0, 'must have one target at least')
       .describe("targets by name: { api: { docker: { container: 'api' } } }"),
     process: processChoice.optional(),
+    skaffold: z
+      .strictObject({
+        events: text
+          .refine(isEventsAddress, "must be 'auto', 'off' or an address like http://localhost:50052")
+          .describe("'auto', 'off' or 'http://localhost:50052'")
+          .optional(),
+      })
+      .describe("{ events: 'http://localhost:50052' }")
+      .optional(),
     allowContexts: z.array(text).describe("a list of contexts: ['team-dev', 'staging-*']").optional(),
     ...common,
   })
@@ -258,6 +267,10 @@ function valueAt(value: unknown, path: Path): unknown {
   let at = value;
   for (const key of path) at = typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined;
   return at;
+}
+
+function isEventsAddress(value: string): boolean {
+  return value === 'auto' || value === 'off' || (/^https?:\/\//.test(value) && URL.canParse(value));
 }
 
 function isRegularExpression(source: string): boolean {

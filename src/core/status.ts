@@ -180,6 +180,18 @@ export interface TargetReport {
   readonly pauseBudget: BudgetReport | null;
 }
 
+/** Somebody who says when to look: Skaffold, Tilt, `wand notify`. Never more than that. */
+export interface HintReport {
+  readonly source: string;
+  readonly state: 'connected' | 'waiting' | 'ended';
+  /** One sentence. */
+  readonly message: string;
+  /** `at`: milliseconds since the Unix epoch. */
+  readonly lastEvent: { readonly at: number; readonly text: string } | null;
+  /** What the tool does that is in the way, each with its fix: a port that both want. */
+  readonly problems: readonly ErrorReport[];
+}
+
 export interface StatusReport {
   readonly version: 1;
   readonly daemon: {
@@ -191,4 +203,5 @@ export interface StatusReport {
     readonly configError: ErrorReport | null;
   };
   readonly targets: readonly TargetReport[];
+  readonly hints: readonly HintReport[];
 }

@@ -91,6 +91,8 @@ export interface ProjectConfig {
   /** Absolute: the folder of the config file (or the working directory). One daemon per root. */
   readonly root: string;
   readonly targets: readonly TargetConfig[];
+  /** Where Skaffold's events are: its address, or `off`. Absent: it is looked for. */
+  readonly skaffold?: { readonly events: string };
 }
 
 /** One container, pod container or machine that a target may run in. */

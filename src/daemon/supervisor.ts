@@ -1,14 +1,15 @@
 // Owns the set of targets of one daemon: starts, updates and ends runners when the config changes, and answers for all
 // of them. Must not know how a target works.
 import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
-import { nearest } from '../lib/nearest.ts';
 import type { Log } from '../lib/log.ts';
 import { diffConfigs } from '../core/config-diff.ts';
+import { noSuchTarget } from '../core/no-such-target.ts';
 import { errorReport } from '../core/report.ts';
 import type { ErrorReport, StatusReport } from '../core/status.ts';
 import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { createTarget } from '../targets/index.ts';
 import type { CommandChild, Confirm } from '../targets/target.ts';
+import { Hints } from './hints.ts';
 import { TargetRunner } from './target-runner.ts';
 
 export interface SupervisorOptions {
@@ -25,6 +26,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #startedAt = Date.now();
   readonly #runners = new Map<string, TargetRunner>();
+  readonly #hints: Hints;
   #config: ProjectConfig;
   #configError: ErrorReport | null = null;
   #applying: Promise<void> = Promise.resolve();
@@ -34,6 +36,18 @@ export class Supervisor {
   constructor(config: ProjectConfig, options: SupervisorOptions) {
     this.#config = { ...config, targets: [] };
     this.#options = options;
+    this.#hints = new Hints({
+      look: (anew) => {
+        for (const runner of this.#runners.values()) {
+          if (anew) runner.refresh();
+          else runner.look();
+        }
+      },
+      changed: () => {
+        this.#changed();
+      },
+      log: options.log,
+    });
   }
 
   /** Makes the running targets those of `config`; leaves alone what did not change. Calls are queued. */
@@ -60,6 +74,7 @@ export class Supervisor {
         configError: this.#configError,
       },
       targets: this.#config.targets.flatMap(({ name }) => this.#runners.get(name)?.report() ?? []),
+      hints: this.#hints.reports(),
     };
   }
 
@@ -90,6 +105,12 @@ export class Supervisor {
     for (const runner of this.#runners.values()) runner.refresh();
   }
 
+  /** `wand notify EVENT`: somebody knows that now is the time to look. */
+  hint(event: string): string {
+    this.#hints.notify(event);
+    return 'looking';
+  }
+
   /** The child of the first target that has a command; null without one. */
   child(): CommandChild | null {
     for (const runner of this.#runners.values()) if (runner.target.child !== undefined) return runner.target.child;
@@ -99,6 +120,7 @@ export class Supervisor {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#applying;
+    await this.#hints.close();
     await Promise.all([...this.#runners.values()].map((runner) => runner.close()));
     this.#runners.clear();
   }
@@ -116,13 +138,7 @@ export class Supervisor {
   #runner(name: string): TargetRunner {
     const runner = this.#runners.get(name);
     if (runner !== undefined) return runner;
-    const names = [...this.#runners.keys()];
-    const near = nearest(name, names);
-    throw new DebugwandError({
-      code: 'no-such-target',
-      message: `there is no target ${name}`,
-      fix: near === null ? `the targets are: ${names.join(', ')}` : `did you mean ${near}?`,
-    });
+    throw noSuchTarget(name, [...this.#runners.keys()]);
   }
 
   async #apply(config: ProjectConfig): Promise<void> {
@@ -139,6 +155,7 @@ export class Supervisor {
     );
     for (const target of updated) this.#runners.get(target.name)?.update(target);
     for (const target of [...added, ...replaced]) await this.#start(target);
+    await this.#hints.configure(config);
     this.#changed();
   }
 

@@ -38,6 +38,7 @@ export class TargetRunner {
   readonly #reconciler: Reconciler;
   #followed: Followed | null = null;
   readonly #sessions: Sessions;
+  #looking: Followed | null = null;
   #closing = false;
 
   constructor(config: TargetConfig, target: Target, context: RunnerContext) {
@@ -139,8 +140,21 @@ export class TargetRunner {
   /** Asks the agent for the processes anew, and ends the waiting for a next try. */
   refresh(): void {
     this.post({ type: 'retry' });
+    this.look();
+  }
+
+  /** Asks the agent for the processes anew; while it is at it, not again. */
+  look(): void {
     const followed = this.#followed;
-    if (followed !== null) this.#task('look again', () => followed.refresh());
+    if (followed === null || this.#looking === followed) return;
+    this.#looking = followed;
+    this.#task('look again', async () => {
+      try {
+        await followed.refresh();
+      } finally {
+        if (this.#looking === followed) this.#looking = null;
+      }
+    });
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 // Owns the choice: which containers a selector means, in order of preference, and the words for waiting. Pure.
 import { nearest } from '../lib/nearest.ts';
-import { agoText } from './ago.ts';
+import { agoText } from '../lib/ago.ts';
 import type { Replica, Scope } from '../core/types.ts';
 import type { ContainerDetails, ContainerSummary, EngineEvent } from './docker-wire.ts';
 

@@ -3,7 +3,7 @@
 import { DebugwandError, asDebugwandError } from '../lib/errors.ts';
 import { pause } from '../lib/time.ts';
 import type { Replica, Scope, Snapshot, TargetSource } from '../core/types.ts';
-import { agoText } from './ago.ts';
+import { agoText } from '../lib/ago.ts';
 import { LocalCommand } from './local-command.ts';
 import { execHere, type LocalExec } from './local-exec.ts';
 import { findInterpreters } from './local-interpreters.ts';

@@ -37,6 +37,9 @@ export function statusLines(
     ...more(target, style),
   ]);
   if (lines.length === 0) lines.push('no targets');
+  for (const problem of report.hints.flatMap(({ problems }) => problems)) {
+    lines.push(...errorLines(problem, '', width, style));
+  }
   if (configError !== null) {
     lines.push(...block('the config on disk is not used: the last good one stays', RED, '', width, style));
     lines.push(...errorLines(configError, '', width, style));

@@ -60,5 +60,10 @@ export const waiting: TargetReport = {
 };
 
 export function report(targets: readonly TargetReport[], daemon: Partial<StatusReport['daemon']> = {}): StatusReport {
-  return { version: 1, daemon: { pid: 1, startedAt: 0, config: '/p/x', configError: null, ...daemon }, targets };
+  return {
+    version: 1,
+    daemon: { pid: 1, startedAt: 0, config: '/p/x', configError: null, ...daemon },
+    targets,
+    hints: [],
+  };
 }
