@@ -29,6 +29,7 @@ function isReport(value: unknown): value is StatusReport {
       'ready' in target &&
       'reattach' in target &&
       'processes' in target &&
-      Array.isArray(target.processes),
+      Array.isArray(target.processes) &&
+      'workers' in target,
   );
 }

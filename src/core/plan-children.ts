@@ -59,11 +59,8 @@ export function stepFor(
 function planSeats(config: TargetConfig, state: TargetState, now: number): Part {
   const wanted = seating(state, config, now);
   if (wanted === null) return NOTHING;
-  if (wanted.lookAt !== null && wanted.lookAt > now && wanted.added.length === 0 && wanted.ended.length === 0) {
-    return { actions: [], wakeAt: wanted.lookAt };
-  }
-  const after = seated(state, config, now);
-  return seatsOf(after) === seatsOf(state) ? NOTHING : { actions: [{ type: 'seats' }], wakeAt: null };
+  const isSo = seatsOf(seated(state, config, now)) === seatsOf(state);
+  return isSo ? { actions: [], wakeAt: wanted.lookAt } : { actions: [{ type: 'seats' }], wakeAt: null };
 }
 
 function seatsOf({ worker, slots, leftOut }: TargetState): string {

@@ -23,7 +23,7 @@ export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan
     phase: state.editor.stoppedAt !== null ? 'stopped' : plan.error === null ? phaseOf(worker) : 'blocked',
     session: state.editor.connected,
     stoppedAt: state.editor.stoppedAt,
-    message: plan.message,
+    message: messageOfFirst(state, plan),
   };
   const rest = members.filter((pid) => !debugged.has(pid));
   return [
@@ -34,6 +34,13 @@ export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan
       return { slot: null, pid, replica, generation: null, phase: null, session: false, stoppedAt: null, message };
     }),
   ];
+}
+
+/** The target's own message, where that is about another worker: what this one does. */
+function messageOfFirst({ editor, slots, worker }: TargetState, plan: Plan): string {
+  const isOfAnother = plan.phase === 'stopped' && editor.stoppedAt === null;
+  if (isOfAnother && slots.length > 0) return worker === null ? 'waits for a worker' : 'attached';
+  return worker === null ? plan.message : plan.message.replace(`worker ${String(worker.process.pid)}: `, '');
 }
 
 function slotReport(config: TargetConfig, slot: ChildSlot, replica: string): WorkerSlotReport {

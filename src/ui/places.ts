@@ -1,4 +1,5 @@
-// Owns where a target may run, in lines for `wand status`: its cluster, its replicas, the ports that are kept reachable.
+// Owns where a target may run, in lines for `wand status`: its cluster, its replicas, its workers where there are several,
+// the ports that are kept reachable.
 // Pure.
 import type { TargetReport } from '../core/status.ts';
 import { printable } from '../lib/printable.ts';
@@ -10,7 +11,7 @@ const SHOWN = 12;
 
 /** Empty for a target that runs in one place, which its own line names. */
 export function placeLines(target: TargetReport, style: Style): string[] {
-  const { cluster, replicas, forwards } = target;
+  const { cluster, replicas, workers, forwards } = target;
   const lines: string[] = [];
   if (cluster !== null) {
     const allowed = cluster.guard.allowed ? '' : 'not allowed: ';
@@ -25,6 +26,14 @@ export function placeLines(target: TargetReport, style: Style): string[] {
       lines.push(`${mark} ${pad(printable(name), width)}  ${note === '' ? state : note}`);
     }
     if (sorted.length > SHOWN) lines.push(`  and ${String(sorted.length - SHOWN)} more`);
+  }
+  if (workers.length > 1) {
+    for (const { pid, slot, session, message } of workers.slice(0, SHOWN)) {
+      const mark = slot === null ? ' ' : style.unicode ? '▶' : '>';
+      const whose = session || slot === null ? '' : ', no editor';
+      lines.push(`${mark} ${pid === null ? 'a worker to come' : `worker ${String(pid)}`}: ${message}${whose}`);
+    }
+    if (workers.length > SHOWN) lines.push(`  and ${String(workers.length - SHOWN)} more workers`);
   }
   for (const { localPort, remotePort, state, message, connections } of forwards) {
     const used =

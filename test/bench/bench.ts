@@ -16,6 +16,7 @@ import { measureDebugCommand, measureIdleCluster, measureRolloutBaseline, measur
 import { measureReloads } from './reload.ts';
 import { measureRoundTrips } from './round-trips.ts';
 import { goal, round, summary } from './statistics.ts';
+import { measureWorkers } from './workers.ts';
 
 const args = process.argv.slice(2);
 
@@ -109,6 +110,20 @@ const PARTS: Record<string, Part> = {
       };
     }
     return result;
+  },
+  workers: async () => {
+    const { attachMs, workerRssMb, ...rest } = await measureWorkers(option('seconds', 30));
+    const { daemonCpuPercent, daemonRssMb } = rest;
+    return {
+      ...rest,
+      attachMs: summary(attachMs),
+      workerRssMb: summary(workerRssMb),
+      goals: [
+        goal('daemon, 8 workers attached, idle', daemonCpuPercent.idle, 1, '% of a core'),
+        goal('daemon, 8 workers attached, serving', daemonCpuPercent.requests, 1, '% of a core'),
+        goal('daemon, memory with 8 workers attached', daemonRssMb.all, 120, 'MB'),
+      ],
+    };
   },
   kubernetes: async () => {
     const rounds = Math.min(option('reloads', 50), 20);

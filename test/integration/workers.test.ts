@@ -1,6 +1,6 @@
 /** Every worker of the real servers at once: a session for each, which outlives its worker. */
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { TargetReport } from '../../src/core/status.ts';
 import { DapClient, type Answer } from '../support/dap-client.ts';
 import { EditorTree } from '../support/editor-tree.ts';
@@ -9,7 +9,9 @@ import { getOrSkip } from '../support/machine.ts';
 import { ALL_PACKAGES } from '../support/packages.ts';
 import { venv } from '../support/python.ts';
 import { lookAt, writeConfig } from '../support/rig.ts';
-import { start, type Running, type Setup } from '../support/servers.ts';
+import { attempt } from '../support/run.ts';
+import { startRedis, type Redis } from '../support/redis.ts';
+import { SETUPS, start, type Running, type Setup } from '../support/servers.ts';
 import { until } from '../support/until.ts';
 import { wand, WandDaemon } from '../support/wand.ts';
 
@@ -79,21 +81,36 @@ class Scene {
     this.port = port;
   }
 
-  static async start(setup: Setup, settings: object = {}): Promise<Scene> {
-    const running = await start(setup, bin);
+  static async start(setup: Setup, settings: object = {}, redis = ''): Promise<Scene> {
+    const running = await start(setup, bin, redis);
     const ports = await writeConfig(running.place.dir, { app: { process: { pid: running.pid }, ...settings } });
     const scene = new Scene(
       running,
       new WandDaemon(['watch', '--plain'], { cwd: running.place.dir }),
       ports['app'] ?? 0,
     );
-    await scene.daemon.target('attached', ({ phase }) => phase === 'attached', { timeoutMs: 60_000 });
-    await until(() => running.who(), 'the app answers', 30_000);
+    // celery's children sleep until there is a task.
+    await scene.daemon.target('found', ({ phase, worker }) => phase === 'attached' || worker !== null, {
+      timeoutMs: 60_000,
+    });
+    if (setup.http === true) await until(() => running.who(), 'the app answers', 30_000);
     return scene;
   }
 
   get file(): string {
-    return join(this.running.place.dir, 'app.py');
+    const [name = ''] = Object.keys(this.running.setup.files);
+    return join(this.running.place.dir, name);
+  }
+
+  /** Has somebody serve. */
+  async ask(): Promise<void> {
+    const { setup, place } = this.running;
+    if (setup.redis !== true) await this.running.who();
+    else
+      await attempt(join(bin, 'celery'), ['-A', 'tasks', 'call', 'tasks.who'], {
+        cwd: place.dir,
+        env: { BROKER: place.redis },
+      });
   }
 
   /** `line`: null, no breakpoint. */
@@ -127,15 +144,15 @@ class Scene {
   }
 
   /** Stops once in each session, and lets them go on. Gives the pids by session. */
-  async stopInEach(editor: EditorTree): Promise<Map<DapClient, number>> {
+  async stopInEach(editor: EditorTree, expression = 'pid'): Promise<Map<DapClient, number>> {
     const pids = new Map<DapClient, number>();
-    const asking = setInterval(() => void this.running.who(), 50);
+    const asking = setInterval(() => void this.ask(), this.running.setup.redis === true ? 1500 : 50);
     try {
       await Promise.all(
         editor.open.map(async (session) => {
-          const stop = await lookAt(session, await session.next('stopped', undefined, { timeoutMs: 30_000 }));
+          const stop = await lookAt(session, await session.next('stopped', undefined, { timeoutMs: 60_000 }));
           const { frameId } = stop;
-          const { result } = await session.request<{ result: string }>('evaluate', { expression: 'pid', frameId });
+          const { result } = await session.request<{ result: string }>('evaluate', { expression, frameId });
           pids.set(session, Number(result.replaceAll("'", '')));
           await session.request('setBreakpoints', { source: { path: this.file }, breakpoints: [] });
           await session.request('continue', { threadId: stop.threadId });
@@ -175,6 +192,15 @@ function sessionsOf({ workers }: TargetReport): [number, number][] {
 
 describe.skipIf(environment === undefined)('every worker', () => {
   let scene: Scene | null = null;
+  let redis: Redis | undefined;
+
+  beforeAll(async () => {
+    redis = await getOrSkip(() => startRedis());
+  });
+
+  afterAll(async () => {
+    await redis?.stop();
+  });
 
   afterEach(async () => {
     await scene?.end();
@@ -182,7 +208,7 @@ describe.skipIf(environment === undefined)('every worker', () => {
   });
 
   async function staged(setup: Setup, settings: object = {}): Promise<Scene> {
-    scene = await Scene.start(setup, settings);
+    scene = await Scene.start(setup, settings, redis?.url);
     return scene;
   }
 
@@ -281,6 +307,46 @@ describe.skipIf(environment === undefined)('every worker', () => {
       'nobody',
       ({ editor: { connected }, workers }) => !connected && !workers.some((one) => one.session),
     );
+  });
+
+  it.each([
+    ['celery-prefork', /print\(os.getpid/, 2],
+    ['forkserver', /print\(os.getpid/, 2],
+    ['hypercorn-workers', /body": str\(os.getpid/, 2],
+    ['gunicorn-uvicorn', /body": str\(os.getpid/, 2],
+  ] as const)('of %s has a session, and the next one in its place', async (name, place, count) => {
+    const setup = SETUPS.find((one) => one.name === name);
+    if (setup === undefined) throw new Error(`no setup ${name}`);
+    const app = await staged(setup);
+    const text = Object.values(setup.files)[0] ?? '';
+    const editor = await app.editor(text.split('\n').findIndex((line) => place.test(line)) + 1);
+    await until(() => editor.open.length === count, 'its sessions', 60_000);
+    const pids = await app.stopInEach(editor, '__import__("os").getpid()');
+    const slots = await app.slots(count);
+    expect(new Set(pids.values())).toEqual(new Set(slots.values()));
+    const killed = slots.get(1) ?? 0;
+    process.kill(killed, 'SIGKILL');
+    if (setup.reload === 'kill') {
+      await app.daemon.target('another worker', ({ workers }) =>
+        workers.some(({ slot, pid, session }) => slot === 1 && session && pid !== null && pid !== killed),
+      );
+    } else {
+      await app.daemon.target('no worker', ({ workers }) => !workers.some(({ pid }) => pid === killed));
+    }
+    await editor.assertGood();
+    expect(editor.asked).toHaveLength(count - 1);
+  });
+
+  it("of a worker's own pool comes when it has stayed a while", async () => {
+    const setup = SETUPS.find((one) => one.name === 'uvicorn-pool');
+    if (setup === undefined) throw new Error('no setup uvicorn-pool');
+    const app = await staged(setup);
+    const editor = await app.editor(null);
+    await until(() => editor.open.length >= 2, 'the session of a child', 30_000);
+    expect((await app.daemon.target('chosen', ({ worker }) => worker !== null)).worker?.reason).toContain(
+      'uvicorn reloader',
+    );
+    await editor.assertGood();
   });
 
   it('stops together where the config says so', async () => {

@@ -21,6 +21,8 @@ export class EditorTree {
   readonly children = new Map<number, DapClient>();
   /** Every configuration that it was asked to start, in order. */
   readonly asked: ChildConfiguration[] = [];
+  /** From being asked for a session to its breakpoints set in a worker, milliseconds. */
+  readonly attachMs: number[] = [];
   readonly #breakpoints: Breakpoints;
   readonly #options: DapClientOptions;
 
@@ -62,6 +64,7 @@ export class EditorTree {
 
   async #open(configuration: ChildConfiguration): Promise<void> {
     this.asked.push(configuration);
+    const started = performance.now();
     const { connect, subProcessId } = configuration;
     const child = await DapClient.connect(connect.port, { ...this.#options, host: connect.host });
     this.children.set(subProcessId, child);
@@ -69,6 +72,13 @@ export class EditorTree {
       initialize: { supportsStartDebuggingRequest: true },
       attach: configuration,
     });
+    child
+      .waitFor('output', ({ output }) => String(output).startsWith('attached to worker'), { timeoutMs: 600_000 })
+      .then(
+        () => this.attachMs.push(performance.now() - started),
+        // It ended before.
+        () => undefined,
+      );
   }
 
   /** Waits until so many sessions are attached to a worker at this moment. */

@@ -18,6 +18,7 @@ const COMMANDS: readonly CommandShape[] = [
     ],
   },
   { name: 'restart', description: 'restart a target', options: [] },
+  { name: 'switch', description: 'another worker', options: [] },
   { name: 'init', description: 'set up', options: [{ flags: ['--editor'], description: 'which' }] },
   { name: 'inject', description: 'run a script', options: [] },
   { name: 'completion', description: 'print a script', options: [] },
@@ -29,7 +30,7 @@ describe('bash', () => {
     [['wand', 'w'], ['watch']],
     [
       ['wand', ''],
-      ['watch', 'restart', 'init', 'inject', 'completion', '--help', '--version'],
+      ['watch', 'restart', 'switch', 'init', 'inject', 'completion', '--help', '--version'],
     ],
     [
       ['wand', 'watch', '--'],
@@ -40,6 +41,7 @@ describe('bash', () => {
       ['api', 'web'],
     ],
     [['wand', 'restart', 'w'], ['web']],
+    [['wand', 'switch', 'w'], ['web']],
     [['wand', 'init', '--editor', 'n'], ['nvim']],
     [['wand', 'completion', 'z'], ['zsh']],
     [['wand', 'inject', 'scr'], ['script.py']],

@@ -21,6 +21,26 @@ test('a container of Docker: its own line says it all', () => {
   expect(placeLines({ ...attached, replicas: [replica('api', '', true)] }, style)).toEqual([]);
 });
 
+test('workers, where there are several', () => {
+  const row = (slot: number | null, pid: number | null, message: string, session = true) =>
+    ({ slot, pid, replica: 'api', generation: 1, phase: null, session, stoppedAt: null, message }) as const;
+  expect(placeLines({ ...attached, workers: [row(0, 43, 'spawned')] }, style)).toEqual([]);
+  const workers = [
+    row(0, 43, 'attached'),
+    row(1, 44, 'stopped at app.py:12'),
+    row(2, null, 'waits for a worker'),
+    row(3, 45, 'attached', false),
+    row(null, 46, 'runs without the debugger', false),
+  ];
+  expect(placeLines({ ...attached, workers }, style)).toEqual([
+    '  ▶ worker 43: attached',
+    '  ▶ worker 44: stopped at app.py:12',
+    '  ▶ a worker to come: waits for a worker',
+    '  ▶ worker 45: attached, no editor',
+    '    worker 46: runs without the debugger',
+  ]);
+});
+
 test('pods: the followed one first, whatever their order', () => {
   const replicas = [replica('web-b/app', 'ready, revision 2'), replica('web-aa/app', 'ready, old revision 1', true)];
   expect(placeLines({ ...attached, kind: 'kubernetes', cluster, replicas }, style)).toEqual([
