@@ -174,8 +174,7 @@ function isNoNews(attempts: number, error: DebugwandError): boolean {
 
 function decideWorker(config: TargetConfig, state: TargetState, means: Means, agentUid: number, now: number): Plan {
   const { worker, classification } = state;
-  if (worker === null)
-    return outcome('waiting', waitingMessage(state, classification?.why ?? 'looking for Python processes'));
+  if (worker === null) return outcome('waiting', waitingMessage(state, whyNone(classification)));
   const entry = worker.entry;
   const name = `worker ${String(worker.process.pid)}`;
   if (entry.state === 'entering') {
@@ -206,6 +205,11 @@ function decideWorker(config: TargetConfig, state: TargetState, means: Means, ag
     default:
       return step satisfies never;
   }
+}
+
+function whyNone(classification: TargetState['classification']): string {
+  if (classification === null) return 'looking for Python processes';
+  return classification.chosen === null ? classification.why : 'the others have debug sessions of their own';
 }
 
 function waitingMessage(state: TargetState, why: string): string {

@@ -143,21 +143,23 @@ class Scene {
     }
   }
 
-  /** Stops once in each session, and lets them go on. Gives the pids by session. */
+  /** Has a stop in each session at the same time, and lets them go on. Gives the pids by session. */
   async stopInEach(editor: EditorTree, expression = 'pid'): Promise<Map<DapClient, number>> {
     const pids = new Map<DapClient, number>();
     const asking = setInterval(() => void this.ask(), this.running.setup.redis === true ? 1500 : 50);
     try {
-      await Promise.all(
+      // Whoever is stopped takes nothing: so each gets its turn.
+      const stops = await Promise.all(
         editor.open.map(async (session) => {
           const stop = await lookAt(session, await session.next('stopped', undefined, { timeoutMs: 60_000 }));
           const { frameId } = stop;
           const { result } = await session.request<{ result: string }>('evaluate', { expression, frameId });
           pids.set(session, Number(result.replaceAll("'", '')));
-          await session.request('setBreakpoints', { source: { path: this.file }, breakpoints: [] });
-          await session.request('continue', { threadId: stop.threadId });
+          return { session, threadId: stop.threadId };
         }),
       );
+      await this.clear(editor);
+      for (const { session, threadId } of stops) await session.request('continue', { threadId });
     } finally {
       clearInterval(asking);
     }
@@ -265,12 +267,18 @@ describe.skipIf(environment === undefined)('every worker', () => {
   });
 
   it('of gunicorn that recycles its workers keeps its session', async () => {
-    const app = await staged(gunicorn(2, '--max-requests', '10'));
+    const app = await staged(gunicorn(2, '--max-requests', '20'));
     const editor = await app.editor(null);
     await editor.attached(2);
     const slots = await app.slots(2);
-    const asking = setInterval(() => void app.running.who(), 20);
-    await app.moved(slots).finally(() => clearInterval(asking));
+    const asking = setInterval(() => void app.running.who(), 50);
+    const old = [...slots.values()];
+    await app.daemon
+      .target('other workers', ({ processes }) => !processes.some(({ pid }) => old.includes(pid)), {
+        timeoutMs: 60_000,
+      })
+      .finally(() => clearInterval(asking));
+    await app.moved(slots);
     await editor.attached(2);
     expect(editor.asked).toHaveLength(1);
     await editor.assertGood();
