@@ -146,7 +146,7 @@ class Scene {
   /** Has a stop in each session at the same time, and lets them go on. Gives the pids by session. */
   async stopInEach(editor: EditorTree, expression = 'pid'): Promise<Map<DapClient, number>> {
     const pids = new Map<DapClient, number>();
-    const asking = setInterval(() => void this.ask(), this.running.setup.redis === true ? 1500 : 50);
+    const asking = this.#asking();
     try {
       // Whoever is stopped takes nothing: so each gets its turn.
       const stops = await Promise.all(
@@ -161,9 +161,25 @@ class Scene {
       await this.clear(editor);
       for (const { session, threadId } of stops) await session.request('continue', { threadId });
     } finally {
-      clearInterval(asking);
+      asking.end();
     }
     return pids;
+  }
+
+  /** Asks again and again; for a task one after the other, as each is a process of its own that waits for nothing. */
+  #asking(): { end: () => void } {
+    let goesOn = true;
+    const tasks = async (): Promise<void> => {
+      while (goesOn) await this.ask();
+    };
+    const timer = this.running.setup.redis === true ? null : setInterval(() => void this.ask(), 50);
+    if (timer === null) void tasks();
+    return {
+      end: () => {
+        goesOn = false;
+        if (timer !== null) clearInterval(timer);
+      },
+    };
   }
 
   /** Waits until each of these slots has another worker than it had. */
