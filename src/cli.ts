@@ -232,10 +232,10 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
   program
     .command('restart')
     .description('restart the command of a target, or take the debugger out of its worker and in again')
-    .argument('<target>')
+    .argument('[target]', 'may be left out where there is one target')
     .option(...configOption)
     .action(
-      run(async (target: string, options: Record<string, never>) => {
+      run(async (target: string | undefined, options: Record<string, never>) => {
         const { restartCommand } = await import('./commands/restart.ts');
         return restartCommand(target, options);
       }),

@@ -33,7 +33,7 @@ const PURE = [
   /^targets\/kubernetes-(api|errors|guard|lines|rules)\.ts$/,
   /^targets\/kubernetes-(channels|helper-facts|interpreters|port-errors|spdy)\.ts$/,
   /^lib\/(ago|errors|fields|json-lines|nearest)\.ts$/,
-  /^hints\/(news|skaffold-events|tilt-(config|events))\.ts$/,
+  /^hints\/(endpoint|news|skaffold-events|tilt-(config|events))\.ts$/,
   /^index\.ts$/,
 ];
 

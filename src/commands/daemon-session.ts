@@ -158,8 +158,10 @@ async function control(
   switch (request.command) {
     case 'status':
       return supervisor.report();
-    case 'restart':
-      return supervisor.restart(String(request['target']));
+    case 'restart': {
+      const { target } = request;
+      return supervisor.restart(typeof target === 'string' ? target : null);
+    }
     case 'switch': {
       const { target, worker } = request;
       return supervisor.switchWorker(

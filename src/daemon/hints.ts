@@ -5,6 +5,7 @@ import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { Follower, type Feed } from '../hints/follower.ts';
 import { ourPorts } from '../hints/news.ts';
 import { skaffoldFeed } from '../hints/skaffold.ts';
+import { tiltFeed } from '../hints/tilt.ts';
 import type { Log } from '../lib/log.ts';
 import { printable } from '../lib/printable.ts';
 import { pause } from '../lib/time.ts';
@@ -47,6 +48,7 @@ export class Hints {
     const former = this.#followers;
     const feeds: readonly (Feed | null)[] = [
       skaffold?.events === 'off' ? null : skaffoldFeed(root, skaffold?.events ?? null),
+      tiltFeed(process.env),
     ];
     this.#followers = feeds
       .filter((feed) => feed !== null)

@@ -78,8 +78,12 @@ export class Supervisor {
     };
   }
 
-  /** For a target with a command: starts the command anew; else takes the debugger out and in again. */
-  async restart(name: string): Promise<string> {
+  /**
+   * For a target with a command: starts the command anew; else takes the debugger out and in again. `target`: may be left
+   * out where there is one. @throws DebugwandError `target-ambiguous`, `no-such-target`
+   */
+  async restart(target: string | null): Promise<string> {
+    const name = target ?? this.#onlyTarget();
     const runner = this.#runner(name);
     const child = runner.target.child;
     if (child !== undefined) {

@@ -26,6 +26,20 @@ export function describePortOwner(port: number): string | null {
   return `process ${String(owner.pid)}${owner.command === null ? '' : ` (${owner.command})`}`;
 }
 
+/**
+ * What to do about a port that a process with that command has. Tools that forward ports for the same app are not to be
+ * ended: they are told to leave ours alone.
+ */
+export function portFix({ pid, command }: PortOwner, port: number): string {
+  const program = /^\S*?([^/\s]+)(?=\s|$)/.exec(command ?? '')?.[1];
+  if (program === 'tilt')
+    return `take port_forwards=[${String(port)}] out of the Tiltfile: nothing needs it beside wand`;
+  if (program === 'skaffold') {
+    return `take ${String(port)} out of \`portForward\` in skaffold.yaml, or leave out --port-forward: nothing needs it beside wand`;
+  }
+  return pid === null ? 'end that process' : `end it (kill ${String(pid)})`;
+}
+
 /** Inodes of the listening sockets on `port` in the text of /proc/net/tcp or tcp6 (proc_pid_net(5): state 0A listens). */
 export function listenersOn(table: string, port: number): string[] {
   const wanted = port.toString(16).toUpperCase().padStart(4, '0');

@@ -3,13 +3,7 @@
 import { get as getHttp, type IncomingMessage, type RequestOptions } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { Lines } from '../lib/json-lines.ts';
-
-export interface Endpoint {
-  readonly url: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** PEM of the authority that vouches for an https server. */
-  readonly ca?: string;
-}
+import type { Endpoint } from './endpoint.ts';
 
 /** An event is a few hundred bytes; what a log of a build may put into one is more. */
 const LINE_BYTES = 1024 * 1024;

@@ -5,7 +5,8 @@ import type { HintReport } from '../core/status.ts';
 import { printable } from '../lib/printable.ts';
 import type { Log } from '../lib/log.ts';
 import { pause } from '../lib/time.ts';
-import { readEvents, type Endpoint } from './event-stream.ts';
+import type { Endpoint } from './endpoint.ts';
+import { readEvents } from './event-stream.ts';
 import { heard, hintReport, QUIET, type HintState, type News, type OurPort } from './news.ts';
 
 export interface Feed {

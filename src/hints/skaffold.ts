@@ -1,6 +1,6 @@
 // Owns Skaffold as a source of hints: where its events are, by the config or by looking for its process.
 import { platform } from 'node:process';
-import type { Endpoint } from './event-stream.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { Feed } from './follower.ts';
 import { skaffoldNews } from './skaffold-events.ts';
 import { findSkaffold, hasSkaffold } from './skaffold-find.ts';

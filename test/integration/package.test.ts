@@ -1,6 +1,6 @@
 /** What `npm pack` makes, installed as a user installs it: a working `wand` that needs no network for debugpy. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -48,6 +48,14 @@ describe.skipIf(interpreter === undefined)('the package', () => {
 
   test('says its version', async () => {
     expect((await wand(['--version'])).trim()).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
+  test('brings its extension for Tilt, which starts the program beside it', async () => {
+    const home = join(folder, 'lib', 'node_modules', 'debugwand');
+    const tilt = join(home, 'src', 'integrations', 'tilt');
+    expect((await readdir(tilt)).toSorted()).toEqual(['README.md', 'Tiltfile']);
+    const program = /os\.path\.join\(_HERE, (.*?)\)/.exec(await readFile(join(tilt, 'Tiltfile'), 'utf8'))?.[1] ?? '';
+    expect(join(tilt, ...program.split(', ').map((part) => part.slice(1, -1)))).toBe(bin);
   });
 
   test('brings its debugpy', async () => {

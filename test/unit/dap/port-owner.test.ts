@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { describePortOwner, listenersOn, portOwner } from '../../../src/dap/port-owner.ts';
+import { describePortOwner, listenersOn, portFix, portOwner } from '../../../src/dap/port-owner.ts';
 
 const TABLE = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:162F 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0
@@ -21,6 +21,23 @@ describe('the table of sockets', () => {
     ['is no table', 'what\n: is this :162F 0A', 5679, []],
   ])('%s', (_, table, port, inodes) => {
     expect(listenersOn(table, port)).toEqual(inodes);
+  });
+});
+
+describe('the fix for a port that is taken', () => {
+  it.each([
+    ['tilt up', /port_forwards=\[5679\] out of the Tiltfile/],
+    ['/usr/local/bin/tilt', /port_forwards=\[5679\]/],
+    ['skaffold dev --port-forward', /portForward/],
+    ['/opt/tilt/bin/python app.py', /^end it \(kill 7\)$/],
+    ['tilted', /^end it/],
+    [null, /^end it/],
+  ])('%s', (command, fix) => {
+    expect(portFix({ pid: 7, command }, 5679)).toMatch(fix);
+  });
+
+  it('of a process that cannot be named', () => {
+    expect(portFix({ pid: null, command: null }, 5679)).toBe('end that process');
   });
 });
 
