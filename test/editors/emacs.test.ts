@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Editor } from '../support/editors/editor.ts';
 import { startEmacs } from '../support/editors/emacs.ts';
 import { Story } from '../support/editors/story.ts';
+import { WorkersStory } from '../support/editors/workers-story.ts';
 import { editorTree } from '../support/editors/tree.ts';
 import { getOrSkip } from '../support/machine.ts';
 import { Rig } from '../support/rig.ts';
@@ -21,8 +22,8 @@ describe.skipIf(tree === undefined)('Emacs with dape', () => {
     rig = null;
   });
 
-  async function stage(): Promise<Rig> {
-    const app = await startLocalApp();
+  async function stage(args?: readonly string[]): Promise<Rig> {
+    const app = await startLocalApp(args);
     rig = await Rig.start(app, Rig.processOf(app));
     await rig.attached();
     return rig;
@@ -37,6 +38,11 @@ describe.skipIf(tree === undefined)('Emacs with dape', () => {
   it('stays attached through save and kill, and leaves the app running', async () => {
     const on = await stage();
     await new Story(await emacs(on), on).play();
+  });
+
+  it('has a session for each worker, and keeps them through kills', async () => {
+    const on = await stage(['--workers', '2']);
+    await new WorkersStory(await emacs(on), on).play();
   });
 
   it('that crashes while stopped lets the app run on, and the next Emacs attaches at once', async () => {

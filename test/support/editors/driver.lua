@@ -64,6 +64,13 @@ function driver.view()
   return { sessions = count(dap.sessions()), stop = stop, mark = mark() or vim.NIL, notices = notices, console = console() }
 end
 
+--- The first session: those of further workers go with it.
+function driver.disconnect()
+  local _, root = next(dap.sessions())
+  dap.set_session(root)
+  dap.disconnect()
+end
+
 --- What is asked of the debugger: its answer comes later.
 function driver.evaluate(expression, answer)
   stopped():evaluate(expression, function(failure, response)

@@ -34,6 +34,8 @@ export interface Editor {
   next(): Promise<void>;
   /** In the frame it is stopped in; gives the value as it is shown. */
   evaluate(expression: string): Promise<string>;
+  /** Replaces a line of the open file, and saves it. Without it, somebody else changes the file on the disk. */
+  saveLine?(line: number, text: string): Promise<void>;
   disconnect(): Promise<void>;
   /** SIGKILL. */
   crash(): Promise<void>;

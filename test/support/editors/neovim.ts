@@ -50,7 +50,7 @@ function neovim(child: ChildProcessWithoutNullStreams, remote: Remote, home: str
     next: async () => void (await remote.run("require('dap').step_over()")),
     evaluate: async (expression) =>
       String(await remote.run(`driver.evaluate(${text(expression)}, answer) return 'later'`)),
-    disconnect: async () => void (await remote.run("require('dap').disconnect()")),
+    disconnect: async () => void (await remote.run('driver.disconnect()')),
     crash: close,
     close,
   };

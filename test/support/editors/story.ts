@@ -11,6 +11,31 @@ import type { Editor, EditorView } from './editor.ts';
 /** The line of app.py that knows the amount, the one before the breakpoint of other stories. */
 export const FIRST_LINE = 10;
 
+/** A view that fits; until then nothing pops up. */
+export async function see(
+  editor: Editor,
+  rig: Rig,
+  what: string,
+  fits: (view: EditorView) => boolean,
+): Promise<EditorView> {
+  let last: EditorView | null = null;
+  try {
+    return await until(
+      async () => {
+        last = await editor.view();
+        assert.deepEqual(last.notices, []);
+        return fits(last) ? last : null;
+      },
+      what,
+      60_000,
+    );
+  } catch (error) {
+    throw new Error(`${String(error)}\nlast view: ${JSON.stringify(last)}\n${rig.daemon.output.slice(-2000)}`, {
+      cause: error,
+    });
+  }
+}
+
 export class Story {
   readonly #editor: Editor;
   readonly #rig: Rig;
@@ -82,7 +107,8 @@ export class Story {
   /** The file is saved: the same session in the next worker. */
   async reload(factor: number): Promise<void> {
     this.#note('save');
-    await this.#rig.app.setFactor(factor);
+    if (this.#editor.saveLine === undefined) await this.#rig.app.setFactor(factor);
+    else await this.#editor.saveLine(FIRST_LINE, `    total = amount * ${String(factor)}`);
     await this.#reached();
   }
 
@@ -108,24 +134,8 @@ export class Story {
     await this.#rig.status('the editor gone', ({ editor }) => !editor.connected);
   }
 
-  /** A view that fits; at every moment there is one session, and nothing pops up. */
-  async see(what: string, fits: (view: EditorView) => boolean): Promise<EditorView> {
-    let last: EditorView | null = null;
-    try {
-      return await until(
-        async () => {
-          last = await this.#editor.view();
-          assert.deepEqual(last.notices, []);
-          return fits(last) ? last : null;
-        },
-        what,
-        60_000,
-      );
-    } catch (error) {
-      throw new Error(`${String(error)}\nlast view: ${JSON.stringify(last)}\n${this.#rig.daemon.output.slice(-2000)}`, {
-        cause: error,
-      });
-    }
+  see(what: string, fits: (view: EditorView) => boolean): Promise<EditorView> {
+    return see(this.#editor, this.#rig, what, fits);
   }
 
   async #runs(): Promise<void> {
