@@ -35,15 +35,15 @@
               (dolist (variable (append (plist-get scope :variables) nil) table)
                 (puthash (plist-get variable :name) (plist-get variable :value) table)))))))
 
-(defvar driver-asked nil "The scope whose variables were asked for last.")
+(defvar driver-asked nil "The frame whose variables were asked for last.")
 
 (defun driver-view ()
   ;; dape asks for variables when a window shows them; without a screen there is none.
   (when-let* ((conn (dape--live-connection 'stopped t))
               (frame (dape--current-stack-frame conn))
               (scope (car (plist-get frame :scopes))))
-    (unless (eq scope driver-asked)
-      (setq driver-asked scope)
+    (unless (equal (plist-get frame :id) driver-asked)
+      (setq driver-asked (plist-get frame :id))
       (dape--variables conn scope #'ignore)))
   (list :sessions (length (dape--live-connections))
         :stop (or (driver-stop) :null)

@@ -13,13 +13,15 @@ const IDS: Readonly<Record<string, string>> = {
   frameId: 'frame',
   variablesReference: 'variables',
 };
+/** Behind one of these, questions about the stop are asked too late, or just in time. */
+const RESUMES: ReadonlySet<string> = new Set(['continue', 'next', 'stepIn', 'stepOut', 'disconnect']);
 /** What an editor waits for; the order of the rest among each other is nobody's business. */
 const AWAITED: ReadonlySet<string> = new Set(['initialized', 'stopped', 'terminated']);
 
 export interface Replayed {
   /** As it went this time. */
   readonly entries: readonly Entry[];
-  /** Where wand refused what it had granted, in words. */
+  /** Where wand refused what it had granted, or granted what it had refused, in words. */
   readonly differences: readonly string[];
 }
 
@@ -32,6 +34,11 @@ export class Replay {
   readonly #entries: Entry[] = [];
   readonly #differences: string[] = [];
   readonly #answered = new Map<number, Promise<DapMessage>>();
+  /** Requests of the recording that had no response yet when others had. */
+  readonly #open = new Map<number, string>();
+  /** Those whose answer is a matter of moments, then as now. */
+  readonly #late = new Set<number>();
+  #stopped = false;
   #heard = 0;
   #seq = 0;
 
@@ -53,12 +60,17 @@ export class Replay {
       if (entry.from === 'wand') {
         const kind = awaited(entry.message);
         if (kind !== null) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-        if (entry.message.type === 'response') responses.push(entry.message);
+        if (entry.message.type === 'response') {
+          responses.push(entry.message);
+          this.#open.delete(entry.message.request_seq ?? -1);
+        }
+        if (entry.message.event === 'stopped') this.#stopped = true;
         continue;
       }
       await this.#caughtUp(counts, responses);
       if (entry.from === 'stage') {
         this.#note(entry);
+        if (entry.action === 'kill') this.#goesOn();
         await this.#stage(entry.action);
       } else if (!this.#client.closed) this.#send(entry.message);
     }
@@ -70,6 +82,9 @@ export class Replay {
   #send(message: DapEntry): void {
     if (message.type !== 'request') throw new Error('a recorded editor that answers a request is not played yet');
     const { command = '' } = message;
+    if (RESUMES.has(command)) this.#goesOn();
+    else if (!this.#stopped && isAboutStop(command)) this.#late.add(message.seq);
+    this.#open.set(message.seq, command);
     const fields = { command, ...('arguments' in message ? { arguments: this.#translated(message.arguments) } : {}) };
     this.#seq += 1;
     this.#note({ from: 'editor', message: { seq: this.#seq, type: 'request', ...fields } });
@@ -79,13 +94,19 @@ export class Replay {
     this.#answered.set(message.seq, answer);
   }
 
+  /** The stop ends: what is still asked about it comes in time or not. */
+  #goesOn(): void {
+    this.#stopped = false;
+    for (const [seq, command] of this.#open) if (isAboutStop(command)) this.#late.add(seq);
+  }
+
   /** Until wand has said all that the recorded editor had heard at this point. */
   async #caughtUp(counts: ReadonlyMap<string, number>, responses: DapEntry[]): Promise<void> {
     for (const recorded of responses.splice(0)) {
       const response = await this.#answered.get(recorded.request_seq ?? -1);
       if (response === undefined) continue;
-      // The other way round it is a matter of moments: a question about a stop that came too late then, and in time now.
-      if (recorded.success === true && response.success !== true) {
+      const late = this.#late.has(recorded.request_seq ?? -1);
+      if (response.success !== recorded.success && !late) {
         this.#differences.push(`${String(recorded.command)} now says ${JSON.stringify(response)}`);
       }
       this.#learn(recorded.body, response.body);
@@ -147,6 +168,10 @@ export class Replay {
       }),
     );
   }
+}
+
+function isAboutStop(command: string): boolean {
+  return ['stackTrace', 'scopes', 'variables', 'evaluate', 'completions'].includes(command);
 }
 
 function awaited(message: DapEntry): string | null {
