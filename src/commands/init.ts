@@ -11,6 +11,7 @@ import { type EditorName, editorsOf } from './editor-names.ts';
 import { editorSetup } from './init-editors.ts';
 import { type Findings, lookAtProject, type RunningContainer } from './init-look.ts';
 import { type Proposal, propose } from './init-propose.ts';
+import { skaffoldAdvice } from './init-skaffold.ts';
 import { configText, launchEntry, launchText, type LaunchTarget } from './init-text.ts';
 
 export interface InitOptions {
@@ -51,6 +52,7 @@ export async function initCommand(options: InitOptions, io: InitIo = processIo()
   await offer({ file, text, what: `write ${relative(io.cwd, file)}`, preview: text }, options, io);
   const launch = chosen.map(({ name, input, mappings }) => ({ name, port: input.port, mappings }));
   await offerEditors(findings.root, launch, options, io);
+  advise(findings, io);
   end(options, io, 'next: `wand watch`, then attach your editor to 127.0.0.1:' + String(chosen[0]?.input.port ?? ''));
   return 0;
 }
@@ -66,6 +68,7 @@ async function initLaunch(file: string, options: InitOptions, io: InitIo): Promi
     return { name, port, mappings: pathMappings.length > 0 ? pathMappings : (guess?.mappings ?? []) };
   });
   await offerEditors(config.root, launch, options, io);
+  advise(findings, io);
   end(options, io, 'next: `wand watch`');
   return 0;
 }
@@ -76,6 +79,11 @@ async function look(io: InitIo): Promise<Findings> {
     (error: unknown) => ({ containers: [], noContainers: messageOf(error) }),
   );
   return { ...(await lookAtProject(io.cwd, io.env)), ...(await listed) };
+}
+
+/** What another tool's own files should say; they are not ours to write. */
+function advise({ top }: Findings, io: InitIo): void {
+  for (const line of skaffoldAdvice(top)) io.print(line);
 }
 
 function show(findings: Findings, targets: readonly Proposal[], notes: readonly string[], io: InitIo): void {

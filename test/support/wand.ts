@@ -10,7 +10,7 @@ import { until } from './until.ts';
 const SOURCES = fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
 
 /** The sources as they are; the bench runs the build, as users do. */
-function bin(): string {
+export function bin(): string {
   return process.env['WAND_BIN'] ?? SOURCES;
 }
 
