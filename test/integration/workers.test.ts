@@ -74,6 +74,8 @@ class Scene {
   readonly daemon: WandDaemon;
   readonly port: number;
   readonly editors: EditorTree[] = [];
+  /** Up to where stops were looked at. */
+  readonly #done = new Map<DapClient, number>();
 
   private constructor(running: Running, daemon: WandDaemon, port: number) {
     this.running = running;
@@ -151,7 +153,9 @@ class Scene {
       // Whoever is stopped takes nothing: so each gets its turn.
       const stops = await Promise.all(
         editor.open.map(async (session) => {
-          const stop = await lookAt(session, await session.next('stopped', undefined, { timeoutMs: 60_000 }));
+          // Those of a loop may have stopped by now.
+          const after = this.#done.get(session) ?? 0;
+          const stop = await lookAt(session, await session.waitFor('stopped', undefined, { after, timeoutMs: 60_000 }));
           const { frameId } = stop;
           const { result } = await session.request<{ result: string }>('evaluate', { expression, frameId });
           pids.set(session, Number(result.replaceAll("'", '')));
@@ -159,7 +163,10 @@ class Scene {
         }),
       );
       await this.clear(editor);
-      for (const { session, threadId } of stops) await session.request('continue', { threadId });
+      for (const { session, threadId } of stops) {
+        await session.request('continue', { threadId });
+        this.#done.set(session, session.mark());
+      }
     } finally {
       asking.end();
     }
