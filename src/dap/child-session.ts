@@ -14,10 +14,12 @@ const NOT_FOR_CHILDREN: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The way that an editor takes, by its `initialize`; null: it has one session and no more. debugpy's event is heard by the
+ * The way that an editor takes, by its `initialize`; null: it has one session and no more, or wants no more (`subProcess`
+ * of its `attach`). debugpy's event is heard by the
  * Python extension of VS Code alone: whoever else does not know `startDebugging` gets none.
  */
-export function childWay(initialize: JsonObject): ChildWay | null {
+export function childWay(initialize: JsonObject, attach: JsonObject): ChildWay | null {
+  if (attach['subProcess'] === false) return null;
   if (initialize['supportsStartDebuggingRequest'] === true) return 'startDebugging';
   return initialize['clientID'] === 'vscode' && initialize['adapterID'] !== undefined ? 'debugpyAttach' : null;
 }

@@ -108,7 +108,7 @@ export class EditorPort {
     if (holder === null || editor === null) return;
     if (!this.#sessions.has(slot)) this.#newSession(slot);
     const configuration = childConfiguration(editor.attachArguments, { name, slot, port: this.#port });
-    if (childWay(editor.initialize) === 'startDebugging') {
+    if (childWay(editor.initialize, editor.attachArguments) === 'startDebugging') {
       this.#asked.set(holder.ask('startDebugging', { request: 'attach', configuration }), slot);
     } else {
       holder.send([event('debugpyAttach', configuration)]);

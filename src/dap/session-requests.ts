@@ -107,7 +107,7 @@ function configurationDone(core: Core, editor: Editor, key: number): void {
   editor.phase = 'running';
   if (editor.attachKey !== null) core.respond(editor.attachKey);
   if (core.upstream?.phase === 'configuring') start(core, core.upstream);
-  const way = childWay(editor.initialize);
+  const way = childWay(editor.initialize, editor.attachArguments);
   if (way !== null && core.options.child !== true) core.announce({ type: 'children', way });
 }
 

@@ -10,7 +10,10 @@ describe('how an editor is asked for one more session', () => {
     [{ supportsStartDebuggingRequest: 'yes' }, null],
     [{}, null],
   ] as const)('%j', (initialize, way) => {
-    expect(childWay(initialize)).toBe(way);
+    expect(childWay(initialize, {})).toBe(way);
+    expect(childWay(initialize, { subProcess: true })).toBe(way);
+    // A setting of debugpy's.
+    expect(childWay(initialize, { subProcess: false })).toBeNull();
   });
 });
 
