@@ -13,8 +13,10 @@ import _debugwand_procfs as procfs
 from _debugwand_census import Census
 from _debugwand_interpreter import find_program
 from _debugwand_noticing import Children, Inotify, LastPid, pidfd_open, wait_status
+from _debugwand_oom import OomKills
 from _debugwand_processes import Json, Proc
 
+_SIGKILL = 9
 _TICK = 0.05
 _YOUNG_TICK = 0.01  # a program that has just begun is likely to start its workers
 _HOT_SECONDS = 2.0
@@ -53,6 +55,7 @@ class Watcher:
         self._last_list = 0.0
         self._turn = 0
         self._exits: List[Json] = []
+        self._oom_kills = OomKills()
 
     # What the agent's loop needs.
 
@@ -177,6 +180,7 @@ class Watcher:
     def _stats(self, now: float) -> None:
         begun = time.thread_time()
         self._turn += 1
+        self._oom_kills.look()
         for index, proc in enumerate(list(self._census.procs.values())):
             turn = index + self._turn
             # Titles and uids change seldom. Who is not told may be a shell that exec'ed a Python at last.
@@ -193,7 +197,10 @@ class Watcher:
             if ended and proc.told:
                 status = wait_status(proc.pid, proc.pidfd)
                 signal = None if status is None else status & 0x7F
-                self._exits.append({"event": "exited", "pid": proc.pid, "startTime": proc.stat.start, "signal": signal})
+                exit_event: Json = {"event": "exited", "pid": proc.pid, "startTime": proc.stat.start, "signal": signal}
+                if signal == _SIGKILL and self._oom_kills.recent():
+                    exit_event["oom"] = True
+                self._exits.append(exit_event)
                 self._heat(proc, now)
             self._forget(proc)
 

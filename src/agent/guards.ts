@@ -73,9 +73,15 @@ function parseEvent(value: Fields): AgentEvent | null {
       return parsed.every((one) => one !== null) ? { event: 'processes', changed, processes: parsed } : null;
     }
     case 'exited': {
-      const { pid, startTime, signal } = value;
+      const { pid, startTime, signal, oom } = value;
       if (!isNumber(pid) || !isNumber(startTime)) return null;
-      return { event: 'exited', pid, startTime, ...(isNumber(signal) ? { signal } : {}) };
+      return {
+        event: 'exited',
+        pid,
+        startTime,
+        ...(isNumber(signal) ? { signal } : {}),
+        ...(oom === true ? { oom } : {}),
+      };
     }
     case 'raised': {
       const { pid, startTime, text } = value;

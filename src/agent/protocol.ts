@@ -60,6 +60,8 @@ export interface ExitedEvent {
   readonly startTime: number;
   /** The signal that ended it, 0: it exited by itself; null or absent: the kernel does not tell us. */
   readonly signal?: number | null;
+  /** The system killed it for want of memory; absent: it did not, or nobody knows. */
+  readonly oom?: boolean;
 }
 
 /** An exception that nobody catches is about to end a worker that was entered; its `exited` comes, too. */

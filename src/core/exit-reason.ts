@@ -14,8 +14,8 @@ export interface Exit {
   readonly pid: number;
   readonly startTime: number;
   readonly signal?: number | null;
-  /** An exception that nobody caught ended it. */
-  readonly raised?: boolean;
+  /** The system killed it for want of memory. */
+  readonly oom?: boolean;
 }
 
 /** SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGSEGV: no reloader ends a worker like that, except after its patience. */
@@ -25,11 +25,15 @@ export const CRASH_SIGNALS: ReadonlySet<number> = new Set([4, 6, 7, 8, 9, 11]);
  * `rollout`: another container; `restart`: another start of the same one, or of the whole program in it; `crash`: the
  * worker died by a signal of its own fault, or by an exception; `reload`: its supervisor lives and started the next one.
  */
-export function reattachReason(before: Followed, after: Followed, exits: readonly Exit[] = []): ReattachReason {
+export function reattachReason(
+  before: Followed,
+  after: Followed,
+  exits: readonly (Exit & { readonly exception?: string | null })[] = [],
+): ReattachReason {
   if (before.replica.id !== after.replica.id) return 'rollout';
   if (before.replica.startedAt !== after.replica.startedAt) return 'restart';
   const end = exits.find((exit) => same(exit, before.worker));
-  if (end?.raised === true) return 'crash';
+  if ((end?.exception ?? null) !== null) return 'crash';
   if (end?.signal !== undefined && end.signal !== null && CRASH_SIGNALS.has(end.signal)) return 'crash';
   if (same(before.worker, after.worker)) return 'reload'; // another program under the same pid, or entered again
   return supervisorLives(before, after) ? 'reload' : 'restart';

@@ -193,14 +193,12 @@ function newWorker(process: ProcessInfo, generation: number, cause: WorkerState[
 
 /** Null: it is no other worker than before. */
 function causeOf(state: TargetState, process: ProcessInfo): WorkerState['cause'] {
-  const { previous, classification, replica, lastExit, lastWords, worker } = state;
+  const { previous, classification, replica, ends, worker } = state;
   if (previous === null || classification === null || replica === null) return null;
   const same = sameProcess(previous.worker, process) && previous.worker.execId === process.execId;
   if (same && replicaKey(previous.replica) === replicaKey(replica)) {
     // Entered again. Only what was not counted before that still counts.
     return worker !== null && worker.generation > state.reattach.recorded ? worker.cause : null;
   }
-  const raised = lastWords === null ? [] : [{ ...lastWords, raised: true }];
-  const exits = [...raised, ...(lastExit === null ? [] : [lastExit])];
-  return reattachReason(previous, { classification, replica, worker: process }, exits);
+  return reattachReason(previous, { classification, replica, worker: process }, ends);
 }

@@ -215,7 +215,7 @@ function whyNone(classification: TargetState['classification']): string {
 function waitingMessage(state: TargetState, why: string): string {
   if (state.previous === null) return why;
   const name = `worker ${String(state.previous.worker.pid)}`;
-  const end = endOf(state, state.previous.worker);
+  const end = endOf(state.ends, state.previous.worker);
   const crash = end?.crashed === true && end.reason !== null ? `: ${end.reason}` : '';
   return `${name} ended${crash}, waiting for the next one (${why})`;
 }

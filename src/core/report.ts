@@ -8,7 +8,7 @@ import { replicaKey } from './identity.ts';
 import { stopPlaces, type TargetState } from './state.ts';
 import { workerSlots } from './worker-slots.ts';
 import { processReport } from './process-report.ts';
-import { workerEnd } from './worker-end.ts';
+import { lastEnd } from './worker-end.ts';
 
 export function errorReport(error: DebugwandError): ErrorReport {
   return { code: error.code, message: error.message, fix: error.fix };
@@ -44,7 +44,7 @@ export function targetReport(
       last: state.reattach.history.at(-1) ?? null,
       history: state.reattach.history,
     },
-    lastEnd: workerEnd(state),
+    lastEnd: lastEnd(state.ends),
     error: plan.error === null ? null : errorReport(plan.error),
     replicas: (state.snapshot?.replicas ?? []).map((replica) => ({
       name: replica.name,

@@ -21,7 +21,7 @@ export function sessionEnd(
   worker: WorkerState | null = state.worker,
 ): SessionEnd {
   const name = `worker ${String(process.pid)}`;
-  const end = endOf(state, process);
+  const end = endOf(state.ends, process);
   if (end?.crashed === true) return { text: `${name} crashed: ${end.reason ?? 'no reason known'}`, ended: true };
   const { replica: now, processes } = state;
   if (now === null || replicaKey(now) !== replicaKey(replica)) {

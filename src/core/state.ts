@@ -28,7 +28,7 @@ import {
   type Reattaches,
   type WorkerState,
 } from './entry-state.ts';
-import type { LastWords, SeenExit } from './worker-end.ts';
+import { withExit, withWords, type WorkerEnd } from './worker-end.ts';
 
 export interface TargetState {
   readonly snapshot: Snapshot | null;
@@ -46,10 +46,8 @@ export interface TargetState {
     readonly replica: Replica;
     readonly worker: ProcessInfo;
   } | null;
-  /** How the last worker that was followed ended, as far as the kernel told. */
-  readonly lastExit: SeenExit | null;
-  /** What it said of the exception that ended it. */
-  readonly lastWords: LastWords | null;
+  /** How workers that were followed ended, as far as anybody told; the last one last. */
+  readonly ends: readonly WorkerEnd[];
   /** Workers followed so far. */
   readonly generation: number;
   /** The rung that worked last in this container: tried first, so that a reload pays for no failures. */
@@ -93,8 +91,7 @@ export const INITIAL_STATE: TargetState = {
   classification: null,
   worker: null,
   previous: null,
-  lastExit: null,
-  lastWords: null,
+  ends: [],
   generation: 0,
   provenRung: null,
   provenSkips: [],
@@ -155,16 +152,12 @@ export function observe(
       const slots = state.slots.map((slot) =>
         slot.worker !== null && sameProcess(slot.worker.process, exit) ? { ...slot, worker: null, since: now } : slot,
       );
-      const isLast = state.previous !== null && sameProcess(state.previous.worker, exit);
-      const lastExit = isLast ? { ...exit, at: now } : state.lastExit;
-      const next = { ...state, processes, lastExit, slots };
+      const ends = wasFollowed(state, exit) ? withExit(state.ends, exit, now) : state.ends;
+      const next = { ...state, processes, ends, slots };
       return ended ? withoutWorker(next, now) : next;
     }
-    case 'raised': {
-      const { pid, startTime, text } = seen;
-      const isLast = state.previous !== null && sameProcess(state.previous.worker, seen);
-      return isLast ? { ...state, lastWords: { pid, startTime, text, at: now } } : state;
-    }
+    case 'raised':
+      return wasFollowed(state, seen) ? { ...state, ends: withWords(state.ends, seen, seen.text, now) } : state;
     case 'config':
       return withTree(state, state.processes, config, now);
     case 'retry':
@@ -349,4 +342,10 @@ function recordReattach(state: TargetState, generation: number, at: number, veri
   const { worker } = state;
   if (worker === null || worker.generation !== generation) return state;
   return { ...state, reattach: counted(state.reattach, worker, at, verified) };
+}
+
+/** Somebody whose end is news: it was entered, here or for another session. */
+function wasFollowed({ previous, slots, ends }: TargetState, process: ProcessKey): boolean {
+  const known = [previous?.worker, ...slots.map(({ worker }) => worker?.process), ...ends];
+  return known.some((one) => one !== undefined && sameProcess(one, process));
 }

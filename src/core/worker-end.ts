@@ -1,22 +1,19 @@
-// Owns what is known of the end of the last worker: the signal that the kernel tells of, and the exception that the worker
-// itself told of before it went. Pure.
+// Owns what is known of the ends of workers: the signal that the kernel tells of, and the exception that a worker itself told
+// of before it went; they come one by one, in any order. Pure.
 import { CRASH_SIGNALS, type Exit } from './exit-reason.ts';
+import { sameProcess, type ProcessKey } from './identity.ts';
 import type { WorkerEndReport } from './status.ts';
-import type { TargetState } from './state.ts';
 
-/** An exception that nobody in the worker caught: "ValueError: no such user". Told right before its end. */
-export interface LastWords {
-  readonly pid: number;
-  readonly startTime: number;
-  readonly text: string;
-  /** Milliseconds since the epoch. */
+/** The end of a worker that was followed. */
+export interface WorkerEnd extends Exit {
+  /** When the first was told, ms since the epoch. */
   readonly at: number;
+  /** An exception that nobody in the worker caught: "ValueError: no such user"; null: none is known. */
+  readonly exception: string | null;
 }
 
-/** The end of a process, and when it was seen, ms since the epoch. */
-export interface SeenExit extends Exit {
-  readonly at: number;
-}
+/** As many are remembered: of more workers than a target has sessions. */
+const MOST = 32;
 
 const SIGNALS: Readonly<Record<number, readonly [name: string, words: string]>> = {
   1: ['SIGHUP', 'hung up'],
@@ -31,32 +28,54 @@ const SIGNALS: Readonly<Record<number, readonly [name: string, words: string]>> 
   15: ['SIGTERM', 'terminated'],
 };
 
-/** Null: the last worker that was entered has not ended, or nobody has told anything of its end. */
-export function workerEnd(state: Pick<TargetState, 'previous' | 'lastExit' | 'lastWords'>): WorkerEndReport | null {
-  const { lastExit: exit, lastWords: words } = state;
-  const of = words !== null && (exit === null || isOf(words, exit) || words.at > exit.at) ? words : exit;
-  if (of === null) return null;
-  const exception = words !== null && isOf(words, of) ? words.text : null;
-  const number = exit !== null && isOf(exit, of) ? (exit.signal ?? null) : null;
-  const known =
-    number === null || number === 0 ? undefined : (SIGNALS[number] ?? [`signal ${String(number)}`, 'killed']);
+/** The ends, oldest first, with what the kernel says of one. */
+export function withExit(ends: readonly WorkerEnd[], exit: Exit, now: number): readonly WorkerEnd[] {
+  return noted(ends, exit, now, (end) => ({ ...end, ...exit }));
+}
+
+/** The ends, oldest first, with what a worker said of its own. */
+export function withWords(
+  ends: readonly WorkerEnd[],
+  process: ProcessKey,
+  exception: string,
+  now: number,
+): readonly WorkerEnd[] {
+  return noted(ends, process, now, (end) => ({ ...end, exception }));
+}
+
+function noted(
+  ends: readonly WorkerEnd[],
+  { pid, startTime }: ProcessKey,
+  at: number,
+  change: (end: WorkerEnd) => WorkerEnd,
+): readonly WorkerEnd[] {
+  const known = ends.findIndex((end) => sameProcess(end, { pid, startTime }));
+  if (known >= 0) return ends.map((end, index) => (index === known ? change(end) : end));
+  return [...ends, change({ pid, startTime, at, exception: null })].slice(-MOST);
+}
+
+/** Null: no worker that was followed has ended. */
+export function lastEnd(ends: readonly WorkerEnd[]): WorkerEndReport | null {
+  const end = ends.at(-1);
+  return end === undefined ? null : endReport(end);
+}
+
+/** Null: it has not ended, or too long ago. */
+export function endOf(ends: readonly WorkerEnd[], process: ProcessKey): WorkerEndReport | null {
+  const end = ends.find((one) => sameProcess(one, process));
+  return end === undefined ? null : endReport(end);
+}
+
+function endReport({ pid, at, exception, signal, oom }: WorkerEnd): WorkerEndReport {
+  const number = signal ?? 0;
+  const [name, usual] = SIGNALS[number] ?? [`signal ${String(number)}`, 'killed'];
+  const words = oom === true ? 'killed by the system: out of memory' : usual;
   return {
-    pid: of.pid,
-    at: of.at,
-    crashed: exception !== null || (number !== null && CRASH_SIGNALS.has(number)),
+    pid,
+    at,
+    crashed: exception !== null || CRASH_SIGNALS.has(number),
     exception,
-    signal: known?.[0] ?? null,
-    reason: exception ?? (known === undefined ? null : `${known[0]} (${known[1]})`),
+    signal: number === 0 ? null : name,
+    reason: exception ?? (number === 0 ? null : `${name} (${words})`),
   };
-}
-
-/** The same of one process: null unless it was the last one that ended. */
-export function endOf(state: TargetState, process: { pid: number; startTime: number }): WorkerEndReport | null {
-  const of = [state.lastWords, state.lastExit].some((one) => one !== null && isOf(one, process));
-  const end = workerEnd(state);
-  return of && end !== null && end.pid === process.pid ? end : null;
-}
-
-function isOf(a: { pid: number; startTime: number }, b: { pid: number; startTime: number }): boolean {
-  return a.pid === b.pid && a.startTime === b.startTime;
 }

@@ -40,6 +40,11 @@ describe('parseIncoming', () => {
     expect(parseIncoming({ ...event, ended: 'yes' })).toBeNull();
   });
 
+  test('takes whether it was for want of memory, when that is said', () => {
+    const event = { event: 'exited', pid: 43, startTime: 1000, signal: 9, oom: true };
+    expect(parseIncoming(event)).toEqual({ type: 'event', event });
+  });
+
   test('keeps no more of an exception than fits a line or two', () => {
     const parsed = parseIncoming({ event: 'raised', pid: 43, startTime: 1000, text: 'x'.repeat(10_000) });
     expect(parsed).toEqual({

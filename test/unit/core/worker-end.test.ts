@@ -4,7 +4,7 @@ import { plan } from '../../../src/core/plan.ts';
 import { sessionEnd } from '../../../src/core/session-end.ts';
 import { INITIAL_STATE, observe, type TargetState } from '../../../src/core/state.ts';
 import type { ProcessInfo } from '../../../src/core/types.ts';
-import { workerEnd } from '../../../src/core/worker-end.ts';
+import { lastEnd } from '../../../src/core/worker-end.ts';
 import { CONFIG, ENTERED, HELLO, pythonProcess, REPLICA } from './facts.ts';
 
 const FIRST = pythonProcess(7);
@@ -53,6 +53,30 @@ describe('the end of the last worker', () => {
       { pid: 7, at: 2_000, crashed: true, exception: null, signal: 'SIGSEGV', reason: 'SIGSEGV (segmentation fault)' },
     ],
     [
+      'for want of memory, as the kernel counted',
+      [{ type: 'exited', exit: { pid: 7, startTime: 700, signal: 9, oom: true } }],
+      {
+        pid: 7,
+        at: 2_000,
+        crashed: true,
+        exception: null,
+        signal: 'SIGKILL',
+        reason: 'SIGKILL (killed by the system: out of memory)',
+      },
+    ],
+    [
+      'by SIGKILL, and nobody knows of whom',
+      [exited(FIRST, 9)],
+      {
+        pid: 7,
+        at: 2_000,
+        crashed: true,
+        exception: null,
+        signal: 'SIGKILL',
+        reason: 'SIGKILL (killed: by somebody, or for want of memory)',
+      },
+    ],
+    [
       'by a signal without a name',
       [exited(FIRST, 40)],
       { pid: 7, at: 2_000, crashed: false, exception: null, signal: 'signal 40', reason: 'signal 40 (killed)' },
@@ -63,7 +87,7 @@ describe('the end of the last worker', () => {
       { pid: 7, at: 2_000, crashed: true, ...error },
     ],
     ['… before its end was seen', [raised(FIRST)], { pid: 7, at: 2_000, crashed: true, ...error }],
-    ['… and after that', [exited(FIRST), raised(FIRST)], { pid: 7, at: 3_000, crashed: true, ...error }],
+    ['… and after that', [exited(FIRST), raised(FIRST)], { pid: 7, at: 2_000, crashed: true, ...error }],
     [
       'another process told of an exception',
       [raised(SECOND), exited(FIRST)],
@@ -85,7 +109,7 @@ describe('the end of the last worker', () => {
       { pid: 7, at: 2_000, crashed: true, exception: null, signal: 'SIGSEGV', reason: 'SIGSEGV (segmentation fault)' },
     ],
   ])('%s', (_name, observations, end) => {
-    expect(workerEnd(after(...observations))).toEqual(end);
+    expect(lastEnd(after(...observations).ends)).toEqual(end);
   });
 
   test('is what the session, the status line and the reason of the next re-attachment say', () => {
