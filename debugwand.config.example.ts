@@ -106,6 +106,9 @@ export default {
   // Let a stop in one worker stop the others, too.
   stopAll: false,
 
+  // A status page on a free port of 127.0.0.1, for who has the token in its address: `wand status` shows it, key `o` opens it.
+  page: true,
+
   // Contexts of the kubeconfig that may be debugged although they do not look local (`*` stands for anything).
   allowContexts: ['team-dev', 'staging-*'],
 

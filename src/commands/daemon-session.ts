@@ -9,6 +9,7 @@ import { Supervisor } from '../daemon/supervisor.ts';
 import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { lockPath, logPath, socketPath } from '../lib/paths.ts';
+import { DaemonPage } from './daemon-page.ts';
 import { exitCodeOf, onSignals } from './signals.ts';
 import { createUi, type UiMode } from '../ui/ui.ts';
 
@@ -69,10 +70,24 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     log,
     inheritStdio: options.command && !options.detached,
     confirm: ui.ask,
+    page: () => page.url,
     onChange: () => {
-      ui.update(running.report());
+      changed();
     },
   });
+  const changed = (): void => {
+    const report = running.report();
+    ui.update(report);
+    page.update(report);
+  };
+  const page = new DaemonPage(
+    {
+      report: () => running.report(),
+      restart: (target) => running.restart(target),
+    },
+    log,
+    changed,
+  );
   supervisor = running;
   const offSignals = onSignals({
     passOn: options.command ? (name) => running.child()?.signal(name) : null,
@@ -89,6 +104,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     closeControl = await listenControl(socketPath(root), (request) => control(request, running, ended));
     await running.apply(options.config);
     if (options.command) followChild(running, log, ended);
+    page.want(current.page);
     closeWatch =
       options.watchConfig === null
         ? null
@@ -97,6 +113,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
               current = config;
               running.apply(config).then(
                 () => {
+                  page.want(config.page);
                   log.info('the config changed and was applied');
                 },
                 (error: unknown) => {
@@ -118,7 +135,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
       options.leave(code);
     }, STOP_BUDGET_MS);
     await closeWatch?.();
-    await running.close();
+    await Promise.all([running.close(), page.close()]);
     await closeControl?.();
     ui.close();
     rmSync(socketPath(root), { force: true });

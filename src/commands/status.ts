@@ -31,6 +31,7 @@ export async function statusCommand(names: readonly string[], options: StatusOpt
   const now = Date.now();
   const lines = [...statusLines(report, style, now, placeLines), ...hintLines(report.hints, now)];
   for (const line of lines) process.stdout.write(`${line}\n`);
+  if (typeof report.daemon.page === 'string') process.stdout.write(`page ${report.daemon.page}\n`);
   return 0;
 }
 

@@ -30,7 +30,7 @@ export function configOf(
   settings: Partial<Settings> = {},
 ): ProjectConfig {
   const target: TargetConfig = { name, port, source, ...TARGET_DEFAULTS, ...settings };
-  return { file: null, root, targets: [target] };
+  return { file: null, root, targets: [target], page: true };
 }
 
 /** Whether flags or `positional` (`deploy/web`) name something else than a target of the config. */

@@ -152,6 +152,11 @@ export interface Config extends CommonInput {
   targets: Record<string, TargetInput>;
   /** For all targets but `process` ones without one of their own. Default: 'auto'. */
   process?: ProcessInput;
+  /**
+   * A status page in the browser, on a free port of 127.0.0.1; `wand status` shows its address, key `o` opens it.
+   * Default: true.
+   */
+  page?: boolean;
   /** Kubernetes contexts that may be debugged although they do not look local; `*` stands for anything. Default: none. */
   allowContexts?: string[];
   /** Skaffold tells when something was synced or deployed: wand looks then, at once. */

@@ -38,7 +38,8 @@ export function parseConfig(raw: unknown, place: ConfigPlace): ProjectConfig {
     resolveTarget(name, target, config, ports.get(name) ?? FIRST_PORT, place.root),
   );
   const events = config.skaffold?.events ?? 'auto';
-  return { file: place.file, root: place.root, targets, ...(events === 'auto' ? {} : { skaffold: { events } }) };
+  const skaffold = events === 'auto' ? {} : { skaffold: { events } };
+  return { file: place.file, root: place.root, targets, page: config.page ?? true, ...skaffold };
 }
 
 function resolveTarget(name: string, target: RawTarget, config: RawConfig, port: number, root: string): TargetConfig {

@@ -145,6 +145,7 @@ const config = z
       })
       .describe("{ events: 'http://localhost:50052' }")
       .optional(),
+    page: flag.optional(),
     allowContexts: z.array(text).describe("a list of contexts: ['team-dev', 'staging-*']").optional(),
     ...common,
   })

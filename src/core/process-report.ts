@@ -13,6 +13,7 @@ export function processReport(process: ClassifiedProcess, replica: string, now: 
     chosen: process.chosen,
     cpuPercent: cpuPercent(process.cpuSeconds, process.ageMs),
     rssBytes: process.rssBytes,
+    cpuSeconds: process.cpuSeconds,
     python: process.python?.version ?? null,
     command: commandLine(process.cmdline) || `[${process.exe ?? String(process.pid)}]`,
     startedAt: Math.round(now - process.ageMs),

@@ -34,6 +34,7 @@ export function targetReport(
     message: plan.message,
     worker: workerReport(state, processes, replicaName),
     processes,
+    processesAt: state.processesAt,
     entry: entryReport(state),
     editor: { connected: state.editor.connected, client: state.editor.client },
     workers: workerSlots(config, state, plan),

@@ -15,6 +15,8 @@ export interface ProcessReport {
   /** As `ps` shows it: CPU time used divided by the time the process has been running. */
   readonly cpuPercent: number;
   readonly rssBytes: number;
+  /** CPU time used since the start, user and system. */
+  readonly cpuSeconds: number;
   /** Null for a process that is not Python. */
   readonly python: string | null;
   readonly command: string;
@@ -156,6 +158,8 @@ export interface TargetReport {
   /** Workers without a session of their own because there are more than `maxWorkers`. */
   readonly workersLeftOut: number;
   readonly processes: readonly ProcessReport[];
+  /** When `processes` was looked at, milliseconds since the Unix epoch; 0: not yet. */
+  readonly processesAt: number;
   readonly entry: EntryReport | null;
   readonly editor: { readonly connected: boolean; readonly client: string | null };
   /** Where the worker is stopped, null while it runs: "app.py:12 (breakpoint)". */
@@ -201,6 +205,8 @@ export interface StatusReport {
     readonly config: string | null;
     /** Set while the config on disk is bad and the last good one is in use. */
     readonly configError: ErrorReport | null;
+    /** Address of the status page, its token in it; null: off, or not there yet. */
+    readonly page: string | null;
   };
   readonly targets: readonly TargetReport[];
   readonly hints: readonly HintReport[];

@@ -93,6 +93,8 @@ export interface ProjectConfig {
   readonly targets: readonly TargetConfig[];
   /** Where Skaffold's events are: its address, or `off`. Absent: it is looked for. */
   readonly skaffold?: { readonly events: string };
+  /** The status page is served. */
+  readonly page: boolean;
 }
 
 /** One container, pod container or machine that a target may run in. */

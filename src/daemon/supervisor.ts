@@ -18,6 +18,8 @@ export interface SupervisorOptions {
   readonly onChange: () => void;
   /** Only for `wand watch -- COMMAND`: the child gets our own stdin, stdout and stderr. */
   readonly inheritStdio: boolean;
+  /** Address of the status page; null while there is none. */
+  readonly page: () => string | null;
   /** Asks the user for what the config wants to be asked about; null: nobody can be asked. */
   readonly confirm: Confirm | null;
 }
@@ -72,6 +74,7 @@ export class Supervisor {
         startedAt: this.#startedAt,
         config: this.#config.file,
         configError: this.#configError,
+        page: this.#options.page(),
       },
       targets: this.#config.targets.flatMap(({ name }) => this.#runners.get(name)?.report() ?? []),
       hints: this.#hints.reports(),

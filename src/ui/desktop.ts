@@ -1,11 +1,11 @@
 // Owns showing one notification on whatever desktop this is, and opening what a click on it asks for. The only importer of
 // node-notifier, and only once there is something to show: it starts programs of its own on macOS and Windows, without a
 // shell. Its way on Linux puts a line together for a shell: there it is notify-send.ts.
-import { spawn } from 'node:child_process';
 import { DebugwandError } from '../lib/errors.ts';
 import { printable } from '../lib/printable.ts';
 import type { Link, Notification } from './notification-text.ts';
-import { type Env, NotifySend, programPath, whyNoNotifySend } from './notify-send.ts';
+import { type Env, NotifySend, whyNoNotifySend } from './notify-send.ts';
+import { canOpen, openLink } from './open-link.ts';
 
 const MOST_TEXT = 500;
 const ANSWER_MS = 5_000;
@@ -36,22 +36,16 @@ export class Desktop {
       await foreign(title, message, link);
       return;
     }
-    const opener = link === null ? null : programPath('xdg-open', this.#env);
+    const label = link !== null && canOpen(this.#env) ? link.label : null;
     const { kind } = notification;
     const words = { title, message, urgent: kind === 'paused', fleeting: kind === 'reattached' };
-    const clicked = await this.#notifySend.show(words, opener === null ? null : (link?.label ?? null));
-    if (clicked && opener !== null && link !== null) this.#open(opener, link.url);
+    const clicked = await this.#notifySend.show(words, label);
+    if (clicked && link !== null) openLink(link.url, this.#env);
   }
 
   /** Nobody can click any more. Safe to call twice. */
   close(): void {
     this.#notifySend.close();
-  }
-
-  /** What it starts is the user's: it stays when we go. */
-  #open(opener: string, url: string): void {
-    const child = spawn(opener, [url], { env: { ...this.#env }, detached: true, stdio: 'ignore' });
-    child.on('error', () => undefined).unref();
   }
 }
 

@@ -37,6 +37,8 @@ export interface LiveOptions {
   readonly onSwitch: () => void;
   /** `u`: look at containers and processes now. */
   readonly onRefresh: () => void;
+  /** `o`: the status page. */
+  readonly onOpen: () => void;
   /** `q`. */
   readonly onQuit: () => void;
   /** Raw mode takes the signals of Ctrl-C, Ctrl-\ and Ctrl-Z away from the terminal; they come from here instead. */
@@ -58,6 +60,7 @@ const HELP: readonly (readonly [string, string])[] = [
   ['r', 'restart: commands start anew, workers are entered anew'],
   ['w', 'worker: the debug session moves to the next one'],
   ['u', 'update: look at containers and processes now'],
+  ['o', 'open the status page in the browser'],
   ['c', 'clear the screen'],
   ['q', 'quit: apps run on, commands that wand started end'],
 ];
@@ -160,7 +163,7 @@ export class LiveScreen {
   };
 
   #onKey(key: string): void {
-    const { onRestart, onSwitch, onRefresh, onQuit, signal } = this.#options;
+    const { onRestart, onSwitch, onRefresh, onOpen, onQuit, signal } = this.#options;
     switch (key) {
       case 'h':
       case '?':
@@ -176,6 +179,9 @@ export class LiveScreen {
       case 'u':
         onRefresh();
         this.#schedule();
+        break;
+      case 'o':
+        onOpen();
         break;
       case 'c':
         this.#options.terminal.write(CLEAR_ALL);
@@ -244,7 +250,8 @@ export class LiveScreen {
     const help = HELP.map(([key, text]) => `  ${key}  ${text}`);
     const question = this.#questions.current;
     const asked = question === null || last ? [] : wrap(`? ${question} (y/n)`, style.width, '  ');
-    const footer = !keys || last ? [] : this.#help ? help : ['h help  q quit'];
+    const hint = this.#report?.daemon.page === null ? 'h help  q quit' : 'h help  o status page  q quit';
+    const footer = !keys || last ? [] : this.#help ? help : [hint];
     const room = (terminal.rows === undefined || terminal.rows < 2 ? DEFAULT_ROWS : terminal.rows) - 1;
     const faint = (line: string): string => (style.color ? `\u001B[2m${line}\u001B[0m` : line);
     const block = [...status, ...asked, ...footer.map((line) => faint(cut(line, style.width, '')))];

@@ -88,7 +88,7 @@ const SCHEMES: Readonly<Record<string, string>> = {
 /** The status page, or the editor's window of this project; null: nothing that could be opened. */
 export function linkOf(report: StatusReport): Link | null {
   const { daemon, targets } = report;
-  if ('page' in daemon && typeof daemon.page === 'string') return { label: 'Status page', url: daemon.page };
+  if (daemon.page !== null) return { label: 'Status page', url: daemon.page };
   const client = targets.find(({ editor }) => editor.connected && SCHEMES[editor.client ?? ''] !== undefined)?.editor
     .client;
   const scheme = SCHEMES[client ?? ''];

@@ -6,6 +6,7 @@ import type { LogEntry } from '../lib/log-line.ts';
 import type { FileLog } from '../lib/log.ts';
 import { LiveScreen } from './live.ts';
 import { Notifier } from './notify.ts';
+import { openLink } from './open-link.ts';
 import { jsonLine, plainLine } from './plain.ts';
 import { outputStyle, type UiMode } from './style.ts';
 import { type Transition, transitions } from './transitions.ts';
@@ -50,6 +51,7 @@ export function createUi(mode: UiMode, options: UiOptions): Ui {
           keyboard: stdin,
           terminal: stdout,
           env,
+          onOpen: openPage,
           onQuit: options.onQuit,
           onRefresh: options.onRefresh ?? ignore,
           onRestart: () => {
@@ -63,6 +65,12 @@ export function createUi(mode: UiMode, options: UiOptions): Ui {
           },
         })
       : null;
+  function openPage(): void {
+    const url = last?.daemon.page ?? null;
+    if (url === null) screen?.print('there is no status page (`page` in the config)');
+    // Over SSH the address is of use in another terminal. It is for the screen only, not for the log: it has the token.
+    else if (!openLink(url, env)) screen?.print(`status page: ${url}`);
+  }
   const notifier = new Notifier({
     env,
     wants: (name, kind) => options.notify && options.targetConfig(name)?.notify[kind] === true,

@@ -39,8 +39,25 @@ export async function checks(): Promise<CheckResult> {
   const result: CheckResult = { passed: 0, failed: 0 };
   const waiting: (() => Promise<boolean>)[] = [
     () => step('types', 'tsc', ['--noEmit']),
-    () => step('lint', 'oxlint', ['-c', 'test/support/oxlint.json', '--type-aware', '--deny-warnings', 'src', 'test']),
-    () => step('formatting', 'prettier', ['--check', '--ignore-path', '.gitignore', '**/*.{ts,mjs,json}']),
+    () => step('types of the page', 'tsc', ['-p', 'page']),
+    () =>
+      step('lint', 'oxlint', [
+        '-c',
+        'test/support/oxlint.json',
+        '--type-aware',
+        '--deny-warnings',
+        'src',
+        'test',
+        'page',
+      ]),
+    () =>
+      step('formatting', 'prettier', [
+        '--check',
+        '--ignore-path',
+        '.gitignore',
+        '**/*.{ts,mjs,json}',
+        'page/*.{js,css,html}',
+      ]),
     () => step('unused code', 'knip', ['--config', 'test/support/knip.json']),
     () => packageLint(),
     ...(existsSync(join(root, 'payload')) ? [payloadTypes, payloadLint] : []),
@@ -61,7 +78,7 @@ async function packageLint(): Promise<boolean> {
   try {
     const staged = join(folder, 'package');
     await mkdir(staged);
-    for (const name of ['package.json', 'README.md', 'LICENSE', 'payload', 'debugwand.config.example.ts']) {
+    for (const name of ['package.json', 'README.md', 'LICENSE', 'payload', 'page', 'debugwand.config.example.ts']) {
       if (existsSync(join(root, name))) await cp(join(root, name), join(staged, name), { recursive: true });
     }
     const build = ['-p', 'test/support/tsconfig.build.json', '--outDir', join(staged, 'dist')];

@@ -33,11 +33,13 @@ export const attached: TargetReport = {
       chosen: false,
       cpuPercent: 0,
       rssBytes: 1,
+      cpuSeconds: 0,
       python: '3.14',
       command: 'uvicorn',
       startedAt: 0,
     },
   ],
+  processesAt: 0,
   entry: { rung: 'exec', skipped: [] },
   editor: { connected: true, client: 'VS Code' },
   stoppedAt: null,
@@ -62,7 +64,7 @@ export const waiting: TargetReport = {
 export function report(targets: readonly TargetReport[], daemon: Partial<StatusReport['daemon']> = {}): StatusReport {
   return {
     version: 1,
-    daemon: { pid: 1, startedAt: 0, config: '/p/x', configError: null, ...daemon },
+    daemon: { pid: 1, startedAt: 0, config: '/p/x', configError: null, page: null, ...daemon },
     targets,
     hints: [],
   };

@@ -18,6 +18,7 @@ const target = (name: string, context: string) =>
   );
 const project: ProjectConfig = {
   file: '/p/debugwand.config.ts',
+  page: true,
   root: '/p',
   targets: [target('a', 'kind-dev'), target('b', 'prod'), target('c', 'prod'), target('d', 'stage')],
 };

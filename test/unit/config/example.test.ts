@@ -42,6 +42,7 @@ test('the example shows every setting, and what it sets is the default', async (
     terminateOnDisconnect: false,
     notify: { reattached: true, crashed: true, blocked: true, paused: true },
     lease: 60,
+    page: true,
   });
   expect(example.whilePaused).toEqual({ probes: 'answer', readiness: 'answer' });
 });

@@ -11,7 +11,7 @@ const target: TargetConfig = {
 };
 
 function project(targets: readonly TargetConfig[], root = '/p'): ProjectConfig {
-  return { file: null, root, targets };
+  return { file: null, root, page: true, targets };
 }
 
 const cases: readonly (readonly [what: string, change: Partial<TargetConfig>, fate: string])[] = [

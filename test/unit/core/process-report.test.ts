@@ -15,6 +15,7 @@ test('every field of a process is told', () => {
     reason: 'spawned by the uvicorn reloader 10',
     chosen: true,
     cpuPercent: 7.5,
+    cpuSeconds: 1.5,
     rssBytes: 20 * 1024 * 1024,
     python: '3.14.8',
     command: 'python3.14 -m uvicorn a:a',

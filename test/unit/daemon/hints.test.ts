@@ -67,13 +67,13 @@ describe('hints', () => {
     await using server = await eventServer(replay(event, event));
     await using set = stage();
     const project = { file: null, root: '/nonexistent', targets: [CONFIG] };
-    await set.hints.configure({ ...project, skaffold: { events: server.url } });
+    await set.hints.configure({ ...project, page: false, skaffold: { events: server.url } });
     await until(() => set.hints.reports()[0]?.problems.length === 1, 'the collision');
     server.cut();
     await until(() => server.asked.length === 2 && set.hints.reports()[0]?.problems.length === 1, 'there again');
     expect(set.warnings).toHaveLength(1);
     expect(set.warnings[0]).toMatch(/^port \d+ of target \S+ is used by skaffold for service web\nfix: /);
-    await set.hints.configure({ ...project, skaffold: { events: 'off' } });
+    await set.hints.configure({ ...project, page: false, skaffold: { events: 'off' } });
     expect(set.hints.reports()).toEqual([]);
   });
 });

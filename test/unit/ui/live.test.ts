@@ -37,6 +37,8 @@ test('on a real terminal: keys work, the status is drawn in place, and the termi
   terminal.typed('r');
   await shows('KEY restart');
   terminal.typed('\u001B[A'); // an arrow: its A is no key
+  terminal.typed('o');
+  await shows('KEY open');
   terminal.typed('u');
   await shows('KEY refresh');
   terminal.typed('a');
@@ -104,6 +106,7 @@ function streams(columns: number, rows = 24) {
     onRestart: () => undefined,
     onSwitch: () => undefined,
     onRefresh: () => undefined,
+    onOpen: () => undefined,
     onQuit: () => undefined,
     signal: () => undefined,
   });

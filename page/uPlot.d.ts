@@ -1,0 +1,2 @@
+// Served from the package's own folder under this name.
+export { default } from 'uplot';
