@@ -84,7 +84,8 @@ export async function servePage(options: PageServerOptions): Promise<PageServer>
     const fetchSite = headers['sec-fetch-site']?.toString();
     const refusal = foreign({ method, host, origin, fetchSite });
     if (refusal !== null) return text(response, refusal.status, refusal.text);
-    const url = URL.parse(request.url ?? '', `http://${String(host)}`);
+    // Only a proxy is asked for whole addresses.
+    const url = request.url?.startsWith('/') === true ? URL.parse(request.url, `http://${String(host)}`) : null;
     const given = url?.searchParams.get('token');
     if (url?.pathname === BASE && typeof given === 'string') {
       if (!isToken(given, token)) return text(response, 403, NEEDS_TOKEN);
