@@ -13,6 +13,7 @@ import { measureIdle } from './idle.ts';
 import { measureKeeper } from './keeper.ts';
 import { measureKills } from './kills.ts';
 import { measureDebugCommand, measureIdleCluster, measureRolloutBaseline, measureRollouts } from './kubernetes.ts';
+import { measurePage } from './page.ts';
 import { measureReloads } from './reload.ts';
 import { measureRoundTrips } from './round-trips.ts';
 import { goal, round, summary } from './statistics.ts';
@@ -173,6 +174,18 @@ const PARTS: Record<string, Part> = {
         goal("kept connection, of kubectl's time, p50", ours.keptConnection.p50 / theirs.keptConnection.p50, 1, '×'),
         goal("new connection, of kubectl's time, p50", ours.newConnection.p50 / theirs.newConnection.p50, 1, '×'),
         goal('of 200 connections at once, lost', ours.lost, 0, 'connections'),
+      ],
+    };
+  },
+  page: async () => {
+    const { closedCpuPercent, openCpuPercent, firstPaintMs } = await measurePage(30, 10);
+    return {
+      closedCpuPercent: round(closedCpuPercent, 2),
+      openCpuPercent: round(openCpuPercent, 2),
+      firstPaint: summary(firstPaintMs),
+      goals: [
+        goal('daemon, a status page open', openCpuPercent, 1, '% of a core'),
+        goal('status page, first paint, p50', summary(firstPaintMs).p50, 300, 'ms'),
       ],
     };
   },
