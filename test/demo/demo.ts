@@ -102,10 +102,8 @@ Everything stays up until you press Ctrl-C.
 
   app      ${app.url}/price/14    (in ${app.folder})
   VS Code  code ${app.folder}   then F5 ("wand: shop"), a breakpoint at app.py:${String(BREAKPOINT_LINE)}, open the address above
-  Neovim   with nvim-dap:
-           :lua require('dap').run({ type = 'python', request = 'attach', name = 'wand',
-             connect = { host = '127.0.0.1', port = ${String(PORT)} } })
-           where dap.adapters.python = { type = 'server', host = '127.0.0.1', port = ${String(PORT)} }
+  others   \`wand init --editor nvim\` (or emacs, zed, helix, pycharm) in ${app.folder}
+           prints what they need
   then     change and save app.py as often as you like: the session stays
 
   in ${app.folder}: wand status · wand ps · wand logs -f
