@@ -9,8 +9,8 @@ import { until } from '../until.ts';
 import type { Editor, EditorView } from './editor.ts';
 import { FIRST_LINE, see } from './story.ts';
 
-/** So many requests land in both of two workers, with a chance of less than one in 10¹² that they do not. */
-const MANY = 40;
+/** The kernel gives a request to whom it likes: so many never all go to the same one. */
+const MANY = 200;
 
 export class WorkersStory {
   readonly #editor: Editor;
