@@ -75,7 +75,7 @@ export class Follower {
       if (this.#state.state !== 'ended') {
         this.#set({
           ...QUIET,
-          message: `${printable(found.url)}: ${printable(why)}`,
+          message: `${new URL(found.url).origin}: ${printable(why)}`,
           lastEvent: this.#state.lastEvent,
         });
         if (events === 0) this.#tell(`no hints from ${this.#feed.source} at ${found.url}: ${why}; it is tried again`);
@@ -101,7 +101,7 @@ export class Follower {
         }
         if (first) {
           first = false;
-          this.#set({ ...QUIET, state: 'connected', message: `its events come from ${printable(endpoint.url)}` });
+          this.#set({ ...QUIET, state: 'connected', message: `its events come from ${new URL(endpoint.url).origin}` });
           this.#hooks.log.debug(`${source}: its events come from ${endpoint.url}`);
           this.#told = '';
           // What happened while nobody listened is seen by looking, not by what it tells of that time.

@@ -62,14 +62,14 @@ export async function goBuild(
 const GO_ENV = { GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' };
 
 /** Throws what to do where Go is missing or older than the module wants. */
-export async function needGo(module: string): Promise<void> {
+export async function needGo(module: string, what = 'a Kubernetes cluster'): Promise<void> {
   const wanted = /^go (\d+)\.(\d+)/m.exec(await readFile(join(module, 'go.mod'), 'utf8'));
   const minor = Number(wanted?.[2]);
   const fix = `Install Go 1.${String(minor)} or newer, so that \`go\` is in PATH.`;
-  if (which('go') === undefined) throw new Lacking('a Kubernetes cluster (it is built with Go)', fix);
+  if (which('go') === undefined) throw new Lacking(`${what} (it is built with Go)`, fix);
   const version = await attempt('go', ['env', 'GOVERSION'], { env: GO_ENV });
   const here = /^go1\.(\d+)/.exec(version ?? '');
   if (here === null || Number(here[1]) < minor) {
-    throw new Lacking(`a Kubernetes cluster (this Go is ${version ?? 'not running'})`, fix);
+    throw new Lacking(`${what} (this Go is ${version ?? 'not running'})`, fix);
   }
 }

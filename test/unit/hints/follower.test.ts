@@ -1,4 +1,5 @@
 // One source of hints against a real HTTP server that behaves badly on command.
+import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import type { HintReport } from '../../../src/core/status.ts';
@@ -47,6 +48,38 @@ class Stage implements AsyncDisposable {
     await this.follower.close();
   }
 }
+
+describe('a run of `skaffold dev`, in the shapes of its proto/v2/skaffold.proto', () => {
+  it('is understood from its start to its end, as history and as it happens', async () => {
+    const file = new URL('../../fixtures/skaffold/dev.jsonl', import.meta.url);
+    const lines = (await readFile(file, 'utf8')).trim().split('\n');
+    await using server = await eventServer(replay());
+    await using stage = new Stage(server.url);
+    await until(() => server.asked.length === 1, 'it listens');
+    // What happens after we listen has a later time.
+    const now = (line: string): string => line.replace(/"timestamp": "[^"]*"/, `"timestamp": "${NEW}"`);
+    for (const line of lines.slice(0, -1)) server.send(`${now(line)}\n`);
+    await until(() => stage.looks.length === 6, 'the looks');
+    expect(stage.looks).toEqual([
+      'skaffold is there',
+      'skaffold: the deployment began',
+      'skaffold: the deployment succeeded',
+      'skaffold: the status check began',
+      'skaffold: the status check succeeded',
+      'skaffold: a file was synced',
+    ]);
+    expect(stage.report.problems.map(({ message }) => message)).toEqual([
+      'port 5679 of target api is used by skaffold for service web',
+    ]);
+    await using replayed = await eventServer(replay(...lines.slice(0, -1).map((line): unknown => JSON.parse(line))));
+    await using late = new Stage(replayed.url);
+    await until(() => late.report.problems.length === 1, 'the history was read');
+    expect(late.looks).toEqual(['skaffold is there']);
+    replayed.send(`${lines.at(-1) ?? ''}\n`);
+    await late.state('ended');
+    expect(late.warnings).toEqual([]);
+  });
+});
 
 describe('a source of hints', () => {
   it('is followed: history makes one look, what happens now another', async () => {
