@@ -60,10 +60,8 @@ describe('the words of a notification', () => {
 describe('a click leads to', () => {
   const code = { ...attached, editor: { connected: true, client: 'Visual Studio Code' } };
   const config = '/home/me/my shop/debugwand.config.ts';
-  const withPage: StatusReport = {
-    ...report([code]),
-    daemon: { ...report([]).daemon, ...{ page: 'http://127.0.0.1:4711/?token=x' } },
-  };
+  const daemon = { ...report([]).daemon, page: 'http://127.0.0.1:4711/?token=x' };
+  const withPage: StatusReport = { ...report([code]), daemon };
   test.each<[string, StatusReport, string | null]>([
     ['the status page', withPage, 'http://127.0.0.1:4711/?token=x'],
     ['the window of VS Code', report([attached, code], { config }), 'vscode://file/home/me/my%20shop/'],
