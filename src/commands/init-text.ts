@@ -50,9 +50,12 @@ export type LaunchChange =
   /** The file is broken: it stays as it is. */
   | { readonly error: string };
 
+/** Name of the compound that starts the sessions of all targets. */
+const ALL = 'wand: all';
+
 /**
- * Puts an entry for each target into launch.json; comments, trailing commas and what is there stay. A target whose port
- * some entry attaches to already is left out.
+ * Puts an entry for each target into launch.json, and a compound of them where there are several; comments, trailing commas
+ * and what is there stay. A target whose port some entry attaches to already is left out.
  * @param text null: there is no such file yet
  */
 export function launchText(text: string | null, root: string, targets: readonly LaunchTarget[]): LaunchChange {
@@ -67,8 +70,11 @@ export function launchText(text: string | null, root: string, targets: readonly 
   if (list !== undefined && !Array.isArray(list)) return { error: '`configurations` is not a list' };
   const entries: readonly unknown[] = list ?? [];
   if (list === undefined) result = editJsonc(result, ['configurations'], []);
+  const compounds = parsed.value['compounds'];
+  if (compounds !== undefined && !Array.isArray(compounds)) return { error: '`compounds` is not a list' };
   const added: string[] = [];
   const present: string[] = [];
+  const names: string[] = [];
   let length = entries.length;
   for (const target of targets) {
     const entry = launchEntry(target, root);
@@ -76,14 +82,38 @@ export function launchText(text: string | null, root: string, targets: readonly 
       (other) => isRecord(other) && (other['name'] === entry.name || portOf(other) === target.port),
     );
     if (isRecord(same)) {
-      present.push(typeof same['name'] === 'string' ? same['name'] : entry.name);
+      const name = typeof same['name'] === 'string' ? same['name'] : entry.name;
+      present.push(name);
+      names.push(name);
       continue;
     }
+    names.push(entry.name);
     result = editJsonc(result, ['configurations', length], entry);
     length += 1;
     added.push(entry.name);
   }
-  return { text: result, added, present };
+  // Who wrote all of them keeps the words as they are.
+  const isOurs = names.some((name) => name.startsWith('wand: '));
+  const whole = names.length < 2 || !isOurs ? null : withCompound(result, compounds ?? [], names);
+  if (whole !== null) added.push(ALL);
+  return { text: whole ?? result, added, present };
+}
+
+/** The text with the compound brought up to these configurations; null: it has them all. */
+function withCompound(text: string, compounds: readonly unknown[], names: readonly string[]): string | null {
+  const index = compounds.findIndex((compound) => isRecord(compound) && compound['name'] === ALL);
+  // Each session is ended by itself: the others go on.
+  if (index < 0) {
+    const compound = { name: ALL, configurations: names, stopAll: false };
+    return compounds.length > 0
+      ? editJsonc(text, ['compounds', compounds.length], compound)
+      : editJsonc(text, ['compounds'], [compound]);
+  }
+  const compound = compounds[index];
+  const listed = isRecord(compound) && Array.isArray(compound['configurations']) ? compound['configurations'] : [];
+  const missing = names.filter((name) => !listed.includes(name));
+  if (missing.length === 0) return null;
+  return editJsonc(text, ['compounds', index, 'configurations'], [...listed, ...missing]);
 }
 
 /** What VS Code's Python Debugger extension takes to attach; other editors take the same words. */

@@ -36,9 +36,36 @@ describe('launch.json', () => {
     const value = parseJsonc(after);
     const old = text === null || text === '' ? null : parseJsonc(text);
     const count = (parsed: unknown): number => JSON.stringify(parsed).split('"name"').length - 1;
-    expect(count(value)).toBe((old === null ? 0 : count(old)) + 2);
+    expect(count(value)).toBe((old === null ? 0 : count(old)) + 3);
     expect(launchText(after, '/p', TARGETS)).toEqual({ text: after, added: [], present: ['wand: api', 'wand: web'] });
     if (text?.includes('\r\n') === true) expect(after.replaceAll('\r\n', '')).not.toContain('\n');
+  });
+
+  const compound = (text: string): unknown => {
+    const parsed = parseJsonc(text);
+    return 'value' in parsed && typeof parsed.value === 'object' ? Reflect.get(parsed.value ?? {}, 'compounds') : null;
+  };
+  const all = (...configurations: readonly string[]): object => ({ name: 'wand: all', configurations, stopAll: false });
+
+  test('several targets get a compound, whose sessions end one by one', () => {
+    expect(compound(merged(null))).toEqual([all('wand: api', 'wand: web')]);
+    expect(compound(merged('{ "compounds": [{ "name": "x" }] }'))).toEqual([
+      { name: 'x' },
+      all('wand: api', 'wand: web'),
+    ]);
+  });
+
+  test('one target needs none', () => {
+    const change = launchText(null, '/p', TARGETS.slice(0, 1));
+    expect('text' in change ? compound(change.text) : change).toBeUndefined();
+  });
+
+  test('a target that is new joins the compound that is there', () => {
+    const before = merged(null);
+    const change = launchText(before, '/p', [...TARGETS, { name: 'new', port: 5681, mappings: [] }]);
+    if ('error' in change) throw new Error(change.error);
+    expect(change.added).toEqual(['wand: new', 'wand: all']);
+    expect(compound(change.text)).toEqual([all('wand: api', 'wand: web', 'wand: new')]);
   });
 
   test('an entry that attaches to the port already is enough, whatever its name', () => {
@@ -51,6 +78,7 @@ describe('launch.json', () => {
     ['{ "configurations": [', 'line 1, column 22: '],
     ['[]', 'it does not hold an object'],
     ['{ "configurations": 1 }', '`configurations` is not a list'],
+    ['{ "compounds": {} }', '`compounds` is not a list'],
   ])('a broken file is told and left alone: %s', (text, says) => {
     const change = launchText(text, '/p', TARGETS);
     expect('error' in change ? change.error : '').toContain(says);

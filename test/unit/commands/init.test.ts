@@ -87,6 +87,7 @@ describe('wand init', () => {
     ]);
     expect(await launch(project)).toEqual({
       version: '0.2.0',
+      compounds: [{ name: 'wand: all', configurations: ['wand: web', 'wand: worker', 'wand: old'], stopAll: false }],
       configurations: [
         {
           name: 'wand: web',
