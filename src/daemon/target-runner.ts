@@ -187,7 +187,7 @@ export class TargetRunner {
       case 'session-down':
         return this.#sessionDown(action.generation, action.slot ?? 0);
       case 'open-child':
-        return this.#openChild(action.slot, action.worker);
+        return this.#openChild(action.slot);
       case 'give-up-child':
         return this.post({ type: 'child-refused', slot: action.slot, why: action.why });
       case 'end-slot': {
@@ -280,12 +280,13 @@ export class TargetRunner {
     this.post({ type: 'session-down', slot });
   }
 
-  #openChild(slot: number, { process }: WorkerState): void {
+  /** An editor keeps the name that it is given: the slot's own, since its workers come and go. The first session is 1. */
+  #openChild(slot: number): void {
     const { snapshot, replica } = this.#reconciler.state;
     const running = (snapshot?.replicas ?? []).filter((one) => one.state === 'running');
     const where = running.length > 1 && replica !== null ? ` in ${replica.name}` : '';
     this.post({ type: 'child-asked', slot });
-    this.#port.openChild(slot, `worker ${String(process.pid)} of ${this.#config.name}${where}`);
+    this.#port.openChild(slot, `worker ${String(slot + 1)} of ${this.#config.name}${where}`);
   }
 
   #onPort(event: EditorPortEvent, slot: number): void {
