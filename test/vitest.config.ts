@@ -7,7 +7,7 @@ const SUITES = {
   unit: { include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'], testTimeout: 30_000, needs: null },
   contract: { include: ['test/contract/**/*.test.ts'], testTimeout: 60_000, needs: 'vitest-testbed' },
   integration: { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000, needs: 'vitest-testbed' },
-  editors: { include: ['test/editors/**/*.test.ts'], testTimeout: 180_000, needs: 'vitest-editors' },
+  editors: { include: ['test/editors/**/*.test.ts'], testTimeout: 300_000, needs: 'vitest-editors' },
   chaos: { include: ['test/chaos/**/*.test.ts'], testTimeout: 240_000, needs: 'vitest-testbed' },
 };
 

@@ -17,6 +17,7 @@ import { measurePage } from './page.ts';
 import { measureReloads } from './reload.ts';
 import { measureRoundTrips } from './round-trips.ts';
 import { goal, round, summary } from './statistics.ts';
+import { measureVSCode } from './vscode.ts';
 import { measureWorkers } from './workers.ts';
 
 const args = process.argv.slice(2);
@@ -187,6 +188,15 @@ const PARTS: Record<string, Part> = {
         goal('daemon, a status page open', openCpuPercent, 1, '% of a core'),
         goal('status page, first paint, p50', summary(firstPaintMs).p50, 300, 'ms'),
       ],
+    };
+  },
+  vscode: async () => {
+    const { ownReload, saveToStop } = await measureVSCode(Math.min(option('reloads', 50), 20));
+    const [own, stop] = [summary(ownReload), summary(saveToStop)];
+    return {
+      ownReload: own,
+      saveToStop: stop,
+      goals: [goal("saved to stopped in VS Code, of the app's own reload, p50", stop.p50 / own.p50, 1.2, '×')],
     };
   },
   kills: async () => ({ ...(await measureKills(option('kills', 1000))) }),

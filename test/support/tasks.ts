@@ -26,7 +26,7 @@ const TASKS: Record<string, (args: readonly string[]) => Promise<number>> = {
   dev,
   build,
   prepack,
-  demo: (args) => program('test/demo/demo.ts', args),
+  demo: (args) => program(args.includes('--record') ? 'test/demo/record.ts' : 'test/demo/demo.ts', args),
   cluster: (args) => program('test/support/kubernetes-command.ts', args),
   bench: (args) => program('test/bench/bench.ts', args),
 };

@@ -9,7 +9,8 @@ import { startBrowser, type Browser } from './browser.ts';
 import { startCodeServer, type CodeServer } from './code-server.ts';
 import { ATTACHED, writeConfig } from './rig.ts';
 import type { SampleApp } from './sample-app.ts';
-import { VSCodeWindow } from './vscode-window.ts';
+import { until } from './until.ts';
+import { isStoppedAt, VSCodeWindow, type Screen } from './vscode-window.ts';
 import { WandDaemon } from './wand.ts';
 
 /** What all of a test file's windows share. */
@@ -74,18 +75,48 @@ export class Stage {
   }
 
   /** Sends a request; once its stop is on the screen, goes on by F5. Gives the variables' rows and the answer. */
-  async hit(line: number, amount: number): Promise<{ readonly variables: readonly string[]; readonly total: number }> {
+  async hit(
+    line: number,
+    amount: number,
+  ): Promise<{ readonly variables: readonly string[]; readonly total: number | null }> {
+    const { stop, total } = await this.#ask(line, amount);
+    if (stop === null) throw new Error(`no stop: the app answered ${String(total)}`);
+    return { variables: stop.variables, total };
+  }
+
+  /** The same while workers come and go, until one stops and answers that total. */
+  async hitUntil(line: number, amount: number, total: number): Promise<void> {
+    await until(
+      async () => {
+        const asked = await this.#ask(line, amount);
+        return asked.stop !== null && asked.total === total;
+      },
+      `a stop and the answer ${String(total)}`,
+      60_000,
+    );
+  }
+
+  async #ask(line: number, amount: number): Promise<{ readonly stop: Screen | null; readonly total: number | null }> {
     await this.app.answers();
-    const answer = this.app.price(amount);
-    const { variables } = await this.window.stopped(line);
+    let total: number | null | undefined;
+    const answer = this.app.price(amount).then(
+      (body) => (total = body.total),
+      () => (total = null),
+    );
+    const isStopped = isStoppedAt(line);
+    const screen = await this.window.until(
+      `a stop at line ${String(line)}, or an answer`,
+      (screen) => total !== undefined || isStopped(screen),
+    );
+    if (total !== undefined) return { stop: null, total };
     await this.window.press('F5');
-    const { total } = await answer;
+    await answer;
     await this.window.running();
-    return { variables, total };
+    return { stop: screen, total: total ?? null };
   }
 
   async close(): Promise<void> {
-    await this.window.close();
+    if (!this.window.page.isClosed()) await this.window.close();
     await this.daemon.stop();
     await this.app.stop();
   }

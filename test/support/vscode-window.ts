@@ -32,13 +32,19 @@ export interface Screen {
   /** The file has changes that are not saved. */
   readonly dirty: boolean;
   readonly statusBar: string;
-  /** Everything that popped up since the window was opened. */
+  /** Number of notifications on the screen now. */
+  readonly news: number;
+  /** Everything that popped up since `take`, be it gone or not. */
   readonly popups: readonly string[];
+  /** Number of attachments that the debug console told of since the window was opened. */
+  readonly attachments: number;
 }
 
 const SCREEN_SCRIPT = join(import.meta.dirname, '../fixtures/vscode/screen.js');
 /** A loaded machine draws slowly. */
 const DRAWN_MS = 30_000;
+/** A wait for a worker that is longer is told of, in the margin and by a notification: less than in dap/session-waiting. */
+const TOLD_AFTER_MS = 9_000;
 
 export class VSCodeWindow {
   readonly page: Page;
@@ -100,36 +106,85 @@ export class VSCodeWindow {
   /** Runs a command of the palette, by its title. */
   async command(title: string): Promise<void> {
     await this.press('F1');
-    await this.#quickInput(`>${title}`, true);
+    await this.#quickInput(`>${title}`, title);
   }
 
   /** Puts the cursor there. */
   async goto(line: number, column = 1): Promise<void> {
     await this.press('Control+G');
-    await this.#quickInput(`:${String(line)}:${String(column)}`, false);
+    await this.#quickInput(`:${String(line)}:${String(column)}`);
+    await this.page
+      .locator('.editor-instance .active-line-number', { hasText: new RegExp(`^${String(line)}$`) })
+      .waitFor();
   }
 
-  async #quickInput(text: string, listed: boolean): Promise<void> {
+  /** `pick`: what the first of the list must be before it is taken. */
+  async #quickInput(text: string, pick?: string): Promise<void> {
     const input = this.page.locator('.quick-input-widget input.input').first();
     await input.waitFor();
     await input.fill(text);
-    if (listed) await this.page.locator('.quick-input-list .monaco-list-row.focused').waitFor();
+    if (pick !== undefined) {
+      await this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: pick }).waitFor();
+    }
     await input.press('Enter');
     await input.waitFor({ state: 'hidden' });
   }
 
   /** F9 at that line. */
   async toggleBreakpoint(line: number): Promise<void> {
-    const before = line in (await this.read()).glyphs;
     await this.goto(line);
+    const before = line in (await this.read()).glyphs;
     await this.press('F9');
     await this.until(`breakpoint of line ${String(line)}`, ({ glyphs }) => line in glyphs !== before);
   }
 
   /** F5, once: until the breakpoints are set in the worker. */
   async startDebugging(): Promise<Screen> {
-    await this.press('F5');
-    return this.until('attached', ({ console: lines, toolbar }) => toolbar.length > 0 && lastAttached(lines) >= 0);
+    return this.reattached(() => this.press('F5'));
+  }
+
+  /** Starts a configuration or a compound by its name. */
+  async debug(name: string): Promise<void> {
+    await this.press('Control+P');
+    await this.#quickInput(`debug ${name}`, name);
+  }
+
+  /** Sets a breakpoint with a condition, or a log point. What is asked for is typed and confirmed. */
+  async special(line: number, kind: 'Add Conditional Breakpoint' | 'Add Logpoint', text: string): Promise<void> {
+    await this.goto(line);
+    await this.command(`Debug: ${kind}...`);
+    await this.page.locator('.breakpoint-widget .view-lines').waitFor();
+    await this.page.keyboard.insertText(text);
+    await this.press('Enter');
+    await this.page.locator('.breakpoint-widget').waitFor({ state: 'hidden' });
+  }
+
+  /** Adds an expression to the Watch view. */
+  async watch(expression: string): Promise<void> {
+    await this.page.locator('.pane-header', { hasText: 'Watch' }).hover();
+    await this.page.locator('.codicon-watch-expressions-add').click();
+    await this.#fillBox('.debug-watch', expression);
+  }
+
+  /** Changes a variable in the Variables view. */
+  async setVariable(name: string, value: string): Promise<void> {
+    await this.page.locator('.debug-variables .monaco-list-row', { hasText: `${name} =` }).dblclick();
+    await this.#fillBox('.debug-variables', value);
+  }
+
+  async #fillBox(view: string, text: string): Promise<void> {
+    const input = this.page.locator(`${view} .inputBoxContainer input`);
+    await input.fill(text);
+    await input.press('Enter');
+    await input.waitFor({ state: 'hidden' });
+  }
+
+  /** Ticks or clears a kind of exceptions in the Breakpoints view. */
+  async toggleExceptions(name: string): Promise<void> {
+    await this.page
+      .locator('.debug-breakpoints .monaco-list-row', { has: this.page.getByText(name, { exact: true }) })
+      .locator('input[type=checkbox], .monaco-checkbox')
+      .click();
   }
 
   /** Replaces a whole line as one types, without saving. */
@@ -163,9 +218,34 @@ export class VSCodeWindow {
 
   /** Does what makes the worker another one, and waits until the debug console tells of the next. */
   async reattached(cause: () => Promise<unknown>): Promise<Screen> {
-    const before = lastAttached((await this.read()).console);
+    const { attachments: before } = await this.read();
+    const began = performance.now();
     await cause();
-    return this.until('re-attached', ({ console: lines }) => lastAttached(lines) > before, 60_000);
+    await this.until('re-attached', ({ attachments, toolbar }) => attachments > before && toolbar.length > 0, 60_000);
+    if (performance.now() - began > TOLD_AFTER_MS) await this.page.evaluate('wandScreen.forgetWaits()');
+    return this.read();
+  }
+
+  /**
+   * Does something in which no wait for a worker is long, and gives what disturbed meanwhile: what popped up, and each look
+   * of the margin in which a breakpoint was missing or hollow. Where a busy machine made a reload so slow that wand itself
+   * tells of the wait, that is no disturbance.
+   */
+  async quietly(work: () => Promise<unknown>): Promise<readonly string[]> {
+    await this.#take();
+    const began = performance.now();
+    await work();
+    const slow = performance.now() - began > TOLD_AFTER_MS;
+    const { popups, margins } = await this.#take();
+    const lines = Object.keys(margins[0] ?? {});
+    const broken = margins.filter((margin) =>
+      lines.some((line) => !/^breakpoint(?!.*unverified)/.test(margin[line] ?? '')),
+    );
+    return slow ? [] : [...popups, ...broken.map((margin) => JSON.stringify(margin))];
+  }
+
+  #take(): Promise<{ readonly popups: readonly string[]; readonly margins: readonly Record<string, string>[] }> {
+    return this.page.evaluate('wandScreen.take()');
   }
 
   /** Rests the mouse on a word of that line, until the debugger's hover shows. */
@@ -179,15 +259,6 @@ export class VSCodeWindow {
     return this.until(`hover of ${word}`, ({ hover }) => hover !== '');
   }
 
-  watchMargin(): Promise<void> {
-    return this.page.evaluate('wandScreen.watchMargin()');
-  }
-
-  /** Each look of the margin since `watchMargin`, in order. */
-  margins(): Promise<readonly Record<number, string>[]> {
-    return this.page.evaluate('wandScreen.margins()');
-  }
-
   /** A picture in the folder that WAND_SCREENSHOTS names; without it, none. */
   async shot(what: string): Promise<void> {
     const into = process.env['WAND_SCREENSHOTS'];
@@ -199,15 +270,12 @@ export class VSCodeWindow {
     });
   }
 
-  /** Closes it as a window is closed: nobody is asked, nothing is said to the adapter. */
+  /** Closes it as one closes a window. */
   async close(): Promise<void> {
-    await this.page.close({ runBeforeUnload: false });
+    const closed = this.page.waitForEvent('close');
+    await this.page.close({ runBeforeUnload: true });
+    await closed;
   }
-}
-
-/** Row of the debug console that tells of the last attachment; -1: none. */
-function lastAttached(lines: Screen['console']): number {
-  return lines.findLast(({ text }) => text.startsWith('attached to '))?.row ?? -1;
 }
 
 export function isStoppedAt(line: number): (screen: Screen) => boolean {
