@@ -6,10 +6,10 @@ export interface Frame {
   readonly ms: number;
 }
 
-/** Shown in a loop. @throws Error when a picture is no WebP as browsers make it: one chunk of lossy, opaque pixels */
+/** Shown in a loop. @throws Error when a picture is no WebP */
 export function animate(frames: readonly Frame[], size: { readonly width: number; readonly height: number }): Buffer {
   const [width, height] = [uint24(size.width - 1), uint24(size.height - 1)];
-  const canvas = Buffer.concat([Buffer.from([0x02, 0, 0, 0]), width, height]); // 2: it is animated
+  const canvas = Buffer.concat([Buffer.from([0x12, 0, 0, 0]), width, height]); // animated, perhaps with alpha
   const endless = Buffer.alloc(6);
   const corner = Buffer.alloc(6);
   const pictures = frames.map(({ webp, ms }) =>
@@ -20,12 +20,17 @@ export function animate(frames: readonly Frame[], size: { readonly width: number
   return chunk('RIFF', body);
 }
 
-/** The chunk of pixels, with its head. */
+/** The chunks of pixels, with their heads: what else a picture holds is said once for all. */
 function pixels(webp: Buffer): Buffer {
-  const isPlain = webp.toString('latin1', 0, 4) === 'RIFF' && webp.toString('latin1', 8, 16) === 'WEBPVP8 ';
-  if (!isPlain) throw new Error('not a plain lossy WebP');
-  const length = webp.readUInt32LE(16);
-  return webp.subarray(12, 20 + length + (length % 2));
+  const found: Buffer[] = [];
+  for (let at = 12; at + 8 <= webp.length;) {
+    const length = webp.readUInt32LE(at + 4);
+    const end = at + 8 + length + (length % 2);
+    if (['ALPH', 'VP8 ', 'VP8L'].includes(webp.toString('latin1', at, at + 4))) found.push(webp.subarray(at, end));
+    at = end;
+  }
+  if (found.length === 0) throw new Error('a picture without pixels');
+  return Buffer.concat(found);
 }
 
 function chunk(type: string, data: Buffer): Buffer {
