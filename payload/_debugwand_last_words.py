@@ -97,7 +97,9 @@ def line_of(error: BaseException) -> str:
     while inner is not None:
         error, inner = inner, _inside(inner)
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else kind.__module__ + "." + kind.__qualname__
+    name = (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else kind.__module__ + "." + kind.__qualname__
+    )
     try:
         words = " ".join(str(error).split())
     except BaseException:

@@ -36,7 +36,7 @@ def _candidates() -> List[str]:
     """Of both versions of cgroups. A container sees its own at the top, whatever its name is outside."""
     found: List[str] = []
     for line in (procfs.read_bytes("/proc/self/cgroup", 65536) or b"").decode("utf-8", "replace").splitlines():
-        number, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
         if number == "0":
             found += ["/sys/fs/cgroup%s/memory.events" % path.rstrip("/"), "/sys/fs/cgroup/memory.events"]
         elif "memory" in controllers.split(","):
