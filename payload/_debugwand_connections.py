@@ -10,6 +10,7 @@ import threading
 import time
 
 from _debugwand_footprints import stop_monitoring
+from _debugwand_tracing import USES_TRACING, trace_all, untrace_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def go_dark() -> None:
     the same identifier, of which it left a dummy behind."""
     invisible(threading.current_thread())
     monitoring: Any = sys.modules.get("_pydevd_sys_monitoring.pydevd_sys_monitoring")
-    if monitoring is not None:
+    if monitoring is not None and not USES_TRACING:
         monitoring.stop_monitoring(all_threads=False)
 
 
@@ -134,6 +135,9 @@ class Connections:
     def _trace(self) -> None:
         with self._switch:
             self._wanted = True
+            if USES_TRACING:
+                trace_all(self._py_db)
+                return
             monitoring: Any = sys.modules.get("_pydevd_sys_monitoring.pydevd_sys_monitoring")
             if monitoring is not None:
                 monitoring.start_monitoring(all_threads=True)
@@ -149,6 +153,8 @@ class Connections:
             with self._switch:
                 if not self._wanted:
                     stop_monitoring()
+                    if USES_TRACING:
+                        untrace_all()
 
         thread = threading.Thread(target=run, name="debugwand untrace", daemon=True)
         invisible(thread)

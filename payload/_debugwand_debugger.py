@@ -16,6 +16,7 @@ from _debugwand_foreign import keep_out
 from _debugwand_load import RefusedError, forget_finders, load
 from _debugwand_paused import Pauses
 from _debugwand_stepping import mend
+from _debugwand_tracing import USES_TRACING, untrace_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Debugger:
         atexit.unregister(pydevd.stoptrace)
         leave_as_usual()
         stop_monitoring()
+        if USES_TRACING:
+            untrace_all()
         pydevd.stoptrace()
         # After its last words, `terminated`, pydevd leaves the connection to whoever collects garbage.
         shut(py_db, socket.SHUT_RDWR)

@@ -1,7 +1,8 @@
 """Owns the first step inside a worker. CPython's remote debugging runs this source in *some* thread of the worker,
 between two byte codes of the app, with the built-ins of the interrupted frame. So it imports nothing but built-in C
 modules, takes no lock of `threading`, never raises, never waits longer than told, and may be run any number of times.
-Must not know what the worker's package does. The agent appends the call of `ring`. CPython 3.14 or later."""
+Must not know what the worker's package does. The agent appends the call of `ring`. CPython 3.14 or later; from 3.10 on
+in the main thread only, by the hook of payload/environment."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def ring(settings: "Dict[str, Any]") -> None:
     import time
 
     state: Any = sys.modules.setdefault("_debugwand_doorbell", type(sys)("_debugwand_doorbell"))
-    main: int = getattr(_thread, "_get_main_thread_ident")()  # noqa: B009 - typeshed does not know it
+    # Before 3.13 nobody tells, and the main thread is the one that handles signals: this one.
+    main: int = getattr(_thread, "_get_main_thread_ident", _thread.get_ident)()
     in_main = _thread.get_ident() == main
     # While the main thread imports a module of the standard library, others see it half made; while it imports anything
     # else, an import in another thread may meet it in a circle of import locks: then the main thread must be held.

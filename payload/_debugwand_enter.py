@@ -3,20 +3,19 @@ Runs in a thread of the agent. Must not know what happens in the worker afterwar
 Standard library only, Python 3.8 or later."""
 
 import os
-import socket
 import threading
 import time
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set
+from typing import Iterator, List, Optional, Set
 
 import _debugwand_procfs as procfs
 from _debugwand_bell import Bell
 from _debugwand_delivery import Delivery, ways
-from _debugwand_memory import EntryError, Fact, changed, credentials, gone
+from _debugwand_memory import EntryError
 from _debugwand_remote_exec import Runtime
+from _debugwand_visit import PATIENCE_OTHER, PATIENCE_STDLIB, Request, Visit, program_state, script, where
 from _debugwand_wake import doors, knock
 
 # Seconds.
-PATIENCE_OTHER, PATIENCE_STDLIB = 2.0, 4.0  # a whole app may run inside an import statement, for ever
 _RETRY = 0.001  # after "importing", or a script that was swallowed
 _KNOCKS = (0.002, 0.01, 0.03, 0.1, 0.3, 1.0)  # after arming; then every second
 _FROZEN_FOR = 1.0
@@ -24,27 +23,6 @@ _EMBEDDED_AFTER = 2.0  # programs that embed Python never say that their main th
 _NEW_PROGRAM = 1.0  # so long after an exec the loader may not have mapped libpython yet
 _LINGER = 0.3
 _MAIN_ONLY = 1.0
-
-
-class Request(NamedTuple):
-    pid: int
-    start_time: int
-    exec_id: str
-    timeout: float
-    # Seconds for which the doorbell may hold the main thread; 0: never (then it waits for the end of all imports).
-    hold: float
-    young: bool
-    # The main thread only: a hold at the start is of no use in another one.
-    main_only: bool
-
-
-class Visit(NamedTuple):
-    """The worker answered: its socket, the line it sent, seconds from the request to armed and to inside."""
-
-    sock: socket.socket
-    line: Dict[str, object]
-    armed: float
-    inside: float
 
 
 class Visitor:
@@ -68,7 +46,7 @@ class Visitor:
         visit: Optional[Visit] = None
         try:
             self._bell.hang()
-            self._ways = ways(self._request.pid, self._script())
+            self._ways = ways(self._request.pid, script(self._source, self._request, self._bell))
             visit = self._knock()
             return visit
         finally:
@@ -80,28 +58,13 @@ class Visitor:
                 timer.daemon = True
                 timer.start()
 
-    def _script(self) -> bytes:
-        request = self._request
-        status = credentials(request.pid)
-        settings = {
-            "pid": status.pids[-1] if status is not None else request.pid,
-            "address": self._bell.address,
-            "token": self._bell.token,
-            "hold": request.hold,
-            "young": request.young,
-            "otherAt": self._started + PATIENCE_OTHER,
-            "stdlibAt": self._started + PATIENCE_STDLIB,
-        }
-        # A bare except: the interrupted frame's built-ins may lack even BaseException.
-        return ("%s\ntry:\n    ring(%r)\nexcept:\n    pass\n" % (self._source, settings)).encode()
-
     def _knock(self) -> Visit:
         request = self._request
         deadline = self._started + request.timeout
         swallowed = 0
         frozen_since = 0.0
         while True:
-            self._check(deadline)
+            program_state(request, deadline, self._stopping)
             threads = self._arm(deadline)
             armed_at = time.monotonic()
             knocks = 0
@@ -119,11 +82,11 @@ class Visitor:
                     time.sleep(_RETRY)
                     break
                 now = time.monotonic()
-                state = self._check(deadline)
+                state = program_state(request, deadline, self._stopping)
                 if state == "frozen":
                     frozen_since = frozen_since or now
                     if now - frozen_since > _FROZEN_FOR:
-                        raise EntryError("frozen", "process %d is stopped or frozen" % request.pid, self._where())
+                        raise EntryError("frozen", "process %d is stopped or frozen" % request.pid, where(request.pid))
                 else:
                     frozen_since = 0.0
                 if not self._still_armed(threads):
@@ -145,25 +108,6 @@ class Visitor:
                     self._wake()
                 pause = min(pause * 2, 0.05)
 
-    def _check(self, deadline: float) -> str:
-        """ "frozen" or "runs". Raises EntryError once there is no use in going on."""
-        request = self._request
-        if self._stopping.is_set():
-            raise EntryError("gone", "the agent leaves")
-        stat = procfs.read_stat(request.pid)
-        if stat is None or stat.gone:
-            raise gone(request.pid)
-        # "0": whoever looked had no right to see it.
-        program = str(stat.startstack)
-        if stat.start != request.start_time or (program != request.exec_id and "0" not in (program, request.exec_id)):
-            raise changed(request.pid)
-        frozen = stat.state in "Tt" or (stat.state in "DS" and _frozen(request.pid))
-        if time.monotonic() > deadline:
-            if frozen:
-                raise EntryError("frozen", "process %d is stopped or frozen" % request.pid, self._where())
-            raise EntryError("asleep", "no thread of process %d ran Python in time" % request.pid, self._where())
-        return "frozen" if frozen else "runs"
-
     def _arm(self, deadline: float) -> List[int]:
         """Waits until there is something to arm, and arms it."""
         while True:
@@ -181,7 +125,7 @@ class Visitor:
                 elif error.code not in ("changed", "failed"):
                     raise
                 self._forget()
-            self._check(deadline)
+            program_state(self._request, deadline, self._stopping)
             time.sleep(_RETRY / 2)
 
     def _arm_once(self, runtime: Runtime) -> List[int]:
@@ -288,18 +232,3 @@ class Visitor:
     def _wake(self) -> None:
         for door in doors(self._request.pid, self._avoid):
             knock(door)
-
-    def _where(self) -> Dict[str, Fact]:
-        stat = procfs.read_stat(self._request.pid)
-        return {"wchan": wait_channel(self._request.pid), "state": stat.state if stat is not None else None}
-
-
-def wait_channel(pid: int) -> str:
-    """The kernel's function that the main thread waits in; "" when it waits in none or we may not know."""
-    text = (procfs.read_bytes("/proc/%d/wchan" % pid, 256) or b"").decode("ascii", "replace").strip()
-    return "" if text == "0" else text
-
-
-def _frozen(pid: int) -> bool:
-    """A frozen cgroup: state D in the refrigerator (v1), S in a trap (v2)."""
-    return wait_channel(pid) in ("__refrigerator", "do_freezer_trap", "do_jobctl_trap")

@@ -130,8 +130,10 @@ def _load(directory: str) -> Loaded:
         loader.exec_module(module)
         _import("debugpy")
     except BaseException:
-        for name in [name for name in list(sys.modules) if name.partition(".")[0] == "debugpy"]:
-            del sys.modules[name]
+        # All that came with it, so that the next try begins anew.
+        for name, one in list(sys.modules.items()):
+            if name.partition(".")[0] == "debugpy" or str(getattr(one, "__file__", "")).startswith(directory + "/"):
+                del sys.modules[name]
         raise
     return Loaded(str(module.__version__), "ours", directory)
 

@@ -7,10 +7,12 @@ import select
 import socket
 import threading
 import time
-from typing import Callable, Dict, List, Mapping, Optional, Set, cast
+from typing import Callable, Dict, List, Mapping, Optional, Set, Union, cast
 
-from _debugwand_enter import Request, Visit, Visitor
+from _debugwand_enter import Visitor
 from _debugwand_memory import EntryError
+from _debugwand_signal import Signaller
+from _debugwand_visit import Request, Visit
 
 Json = Dict[str, object]
 
@@ -121,7 +123,7 @@ def enter(
 ) -> Session:
     """Gets in and waits until debugpy listens. Raises EntryError."""
     started = time.monotonic()
-    visit = Visitor(request, sources["_debugwand_doorbell"], avoid, stopping).run()
+    visit = _visitor(request, sources["_debugwand_doorbell"], avoid, stopping).run()
     try:
         order(visit.sock, "debug", sources, options)
         result = _until_listening(visit, request.pid, started, stopping)
@@ -131,6 +133,12 @@ def enter(
     lines = result.pop("lines")
     assert isinstance(lines, Lines)
     return Session(request.pid, request.start_time, lines, result)
+
+
+def _visitor(request: Request, doorbell: str, avoid: Set[int], stopping: threading.Event) -> Union[Visitor, Signaller]:
+    if request.ring is not None:
+        return Signaller(request, doorbell, request.ring, stopping)
+    return Visitor(request, doorbell, avoid, stopping)
 
 
 def _until_listening(visit: Visit, pid: int, started: float, stopping: threading.Event) -> Json:

@@ -5,12 +5,12 @@ import threading
 import time
 from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple, cast
 
-from _debugwand_enter import Request
 from _debugwand_files import Files
 from _debugwand_loop import READ, BadRequestError, Json, Loop, Wanted, error_of, number, text
 from _debugwand_memory import EntryError
 from _debugwand_procfs import TICKS_PER_SECOND, boot_seconds, read_stat
 from _debugwand_session import Session, enter, run
+from _debugwand_visit import Request
 
 Key = Tuple[int, int]
 
@@ -267,6 +267,7 @@ def _request(params: Json, hold: float, at_start: bool) -> Request:
         hold=hold,
         young=young,
         main_only=at_start and young,
+        ring=text(params, "ring") if "ring" in params else None,
     )
 
 

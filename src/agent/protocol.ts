@@ -129,6 +129,8 @@ export interface EnterParams {
   readonly timeoutMs: number;
   /** What the worker does about probes and clients while the debugger has stopped all of it. Absent: nothing. */
   readonly whilePaused?: WhilePausedParams;
+  /** A Python before 3.14 that was started with our hook in its environment, under this word: it is rung by a signal. */
+  readonly ring?: string;
 }
 
 /** HTTP probes to answer in the app's place, by port and path; every other client there is held until the app runs on. */
@@ -190,7 +192,7 @@ export const AGENT_ERROR_CODES = [
   'changed', // same pid, another program (exec) or start time: look again
   'denied', // no right to its memory: facts uid, gid (of the process), agentUid, needs ("ptrace" | "uid")
   'disabled', // PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug
-  'too-old', // CPython before 3.14: facts version
+  'too-old', // CPython before 3.14: facts version; or hook (false): it has not the hook that it was started with
   'not-python', // no PyRuntime found
   'asleep', // armed, but no thread ran Python within the time: facts wchan (what it waits in)
   'frozen', // SIGSTOP or a frozen cgroup: state T or D

@@ -60,6 +60,9 @@ export function cacheTag(version: string): string | null {
 /** Sources, and compiled modules of Linux; the licence goes with them. */
 const KEPT = /\.(py|so)$|\.dist-info\/licenses\/|ThirdPartyNotices\.txt$/;
 
+/** Before Python 3.12 it has the threads that run already be traced. */
+const HELPER = /\/pydevd_attach_to_process\/attach_linux_\w+\.so$/;
+
 /** Never loaded by the in-process server: the adapter, the launcher, attaching by pid, set-up, tests. */
 const DROPPED = [
   /(^|\/)tests\//,
@@ -75,5 +78,5 @@ const DROPPED = [
 
 /** Whether a file of the wheel is needed inside the worker. */
 export function needed(path: string): boolean {
-  return KEPT.test(path) && !DROPPED.some((pattern) => pattern.test(path));
+  return HELPER.test(path) || (KEPT.test(path) && !DROPPED.some((pattern) => pattern.test(path)));
 }

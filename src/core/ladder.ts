@@ -37,7 +37,12 @@ const PASSING: ReadonlySet<string> = new Set([
 export function nextStep(facts: LadderFacts, now: number): LadderStep {
   const { worker } = facts;
   const last = worker.entry;
-  if (last.state !== 'failed') return { type: 'enter', rung: facts.provenRung ?? 'exec' };
+  if (last.state !== 'failed') return { type: 'enter', rung: firstRung(facts) };
+  // A version that could not be told from outside.
+  const isUnknown = !/^\d+\.\d+/.test(worker.process.python?.version ?? '');
+  if (last.error.code === 'too-old' && last.rung !== 'environment' && isUnknown && isOurCommand(facts.source)) {
+    return { type: 'enter', rung: 'environment' };
+  }
   if (isRungFault(last.error)) {
     const rung = rungAfter({ ...facts, process: worker.process }, worker.failedRungs);
     return rung === null
@@ -57,6 +62,23 @@ export function nextStep(facts: LadderFacts, now: number): LadderStep {
   };
 }
 
+/** Where to begin: what worked before, unless it is for other versions of Python than the worker's. */
+function firstRung({ worker, provenRung, source }: LadderFacts): Rung {
+  const version = worker.process.python?.version ?? '';
+  if (isOurCommand(source) && isBeforeRemoteDebugging(version)) return 'environment';
+  return provenRung === null || provenRung === 'environment' ? 'exec' : provenRung;
+}
+
+/** Our own child: its environment was ours to make. */
+function isOurCommand(source: TargetSource): boolean {
+  return source.kind === 'local' && 'command' in source;
+}
+
+/** Of the versions that debugpy is for. */
+function isBeforeRemoteDebugging(version: string): boolean {
+  return /^3\.1[0-3](?!\d)/.test(version);
+}
+
 /** The next rung after these failures; null: none is left, or the last fault is one that no rung cures. */
 export function rungAfter(
   facts: {
@@ -74,7 +96,7 @@ export function rungAfter(
     if (tried.has(rung)) return false;
     // Kubernetes runs nothing in a container as another user than the container's own.
     if (rung === 'exec-as-worker') return facts.source.kind !== 'kubernetes' && facts.process.uid !== facts.agentUid;
-    return rung === 'exec' || facts.helperAvailable;
+    return rung === 'exec' || (rung === 'helper-container' && facts.helperAvailable);
   };
   return ORDER.find(usable) ?? null;
 }
@@ -108,12 +130,20 @@ export function explainEntry(
     new DebugwandError({ code, message, fix, permanent, cause: error });
   switch (error.code) {
     case 'too-old':
+      if (error.facts?.['hook'] === false) {
+        return build(
+          'hook-missing',
+          `${worker} runs Python ${process.python?.version ?? 'before 3.14'}, and it did not take the hook that debugwand put into its environment`,
+          'start it without the options -I, -E and -S, from a user’s rights (no setuid), and with PYTHONPATH and DEBUGWAND_RING of its parent; or with Python 3.14 or later',
+          true,
+        );
+      }
       return build(
         'python-too-old',
         `${worker} runs Python ${process.python?.version ?? 'of an unknown version'}, which has no remote debugging: that came with 3.14`,
         kind !== 'local'
           ? 'use an image with Python 3.14 or later, e.g. `FROM python:3.14-slim`'
-          : 'run the app with Python 3.14 or later, e.g. `uv run --python 3.14 …`',
+          : 'let wand start it: `wand watch -- COMMAND` debugs Python 3.10 and later; or run the app with Python 3.14 or later',
         true,
       );
     case 'disabled':

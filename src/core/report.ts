@@ -98,6 +98,8 @@ function entryReport(state: TargetState): EntryReport | null {
   const { worker } = state;
   if (worker === null || worker.entry.state !== 'entered') return null;
   const { rung, result } = worker.entry;
-  const skipped = state.provenSkips.map((skip) => ({ rung: skip.rung, why: skip.why }));
+  const failed = state.provenSkips.map((skip) => ({ rung: skip.rung, why: skip.why }));
+  const why = `Python ${result.python} has no remote debugging, which came with 3.14; wand started it, and its environment let wand in`;
+  const skipped = rung === 'environment' ? [...failed, { rung: 'exec' as const, why }] : failed;
   return { rung, skipped, debugpy: `${result.debugpy} (${result.origin})` };
 }

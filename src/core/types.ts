@@ -238,8 +238,8 @@ export interface KeptCrew {
   readonly count: number;
 }
 
-/** The ways to get in, best first. */
-export type Rung = 'exec' | 'exec-as-worker' | 'helper-container';
+/** The ways to get in, best first; `environment` is for a Python 3.10 to 3.13 that wand itself started. */
+export type Rung = 'environment' | 'exec' | 'exec-as-worker' | 'helper-container';
 
 /** What desktop notifications are about. */
 export type NotifyKind = 'reattached' | 'crashed' | 'blocked' | 'paused';

@@ -127,7 +127,8 @@ export class Entries {
     const debugpy = await this.#pool.provideDebugpy(agent, python);
     const timeoutMs = isAsleep(worker) ? ASLEEP_TIMEOUT_MS : ENTER_TIMEOUT_MS;
     const paused = whilePaused === undefined ? {} : { whilePaused };
-    const params = { pid, startTime, execId, debugpy, holdAtStart, timeoutMs, ...paused };
+    const ring = rung === 'environment' && this.#pool.ring !== undefined ? { ring: this.#pool.ring } : {};
+    const params = { pid, startTime, execId, debugpy, holdAtStart, timeoutMs, ...paused, ...ring };
     return { agent, result: await agent.request('enter', params, signal) };
   }
 

@@ -44,6 +44,11 @@ export class ReplicaAgents {
     this.#signal = signal;
   }
 
+  /** For the rung `environment`. */
+  get ring(): string | undefined {
+    return this.#target.ring;
+  }
+
   /** Starts the watching agent. Its end is told once by `onLost`. @throws DebugwandError when it cannot start. */
   async watch(): Promise<AgentClient> {
     const former = this.#agents.get('exec');
@@ -86,7 +91,9 @@ export class ReplicaAgents {
   }
 
   /** The agent of a rung, started on first use. `user` is the numeric "uid:gid" for `exec-as-worker`. */
-  async forRung(rung: Rung, user: string | null): Promise<AgentClient> {
+  async forRung(wanted: Rung, user: string | null): Promise<AgentClient> {
+    // Whoever may signal a process needs no other rights.
+    const rung = wanted === 'environment' ? 'exec' : wanted;
     const key = rung === 'exec-as-worker' ? `${rung} ${user ?? ''}` : rung;
     const known = this.#agents.get(key);
     if (known !== undefined) return known;

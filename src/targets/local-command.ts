@@ -14,6 +14,8 @@ export interface CommandOptions {
   readonly cwd: string;
   /** The command gets our own stdin, stdout and stderr, terminal included; else each line goes to `onLine`. */
   readonly inheritStdio: boolean;
+  /** The command's environment, made of ours. */
+  readonly environment: (before: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void;
   /** Told of every start and end. */
   readonly onChange: () => void;
@@ -80,7 +82,7 @@ export class LocalCommand implements CommandChild {
       cwd,
       detached,
       stdio: inheritStdio ? 'inherit' : ['ignore', 'pipe', 'pipe'],
-      env: inheritStdio ? process.env : { PYTHONUNBUFFERED: '1', ...process.env },
+      env: this.#options.environment(inheritStdio ? process.env : { PYTHONUNBUFFERED: '1', ...process.env }),
     });
     this.#child = child;
     child.once('error', (error) => {

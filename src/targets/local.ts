@@ -6,6 +6,7 @@ import type { Replica, Scope, Snapshot, TargetSource } from '../core/types.ts';
 import { agoText } from '../lib/ago.ts';
 import { LocalCommand } from './local-command.ts';
 import { execHere, type LocalExec } from './local-exec.ts';
+import { ringWord, withHook } from './local-environment.ts';
 import { findInterpreters } from './local-interpreters.ts';
 import { cwdOf, isAlive, startTimeOf } from './local-proc.ts';
 import { observed } from './snapshots.ts';
@@ -35,6 +36,7 @@ export class LocalTarget implements Target {
   readonly kind = 'local';
   readonly execHelper = null;
   readonly child?: CommandChild;
+  readonly ring?: string;
   readonly #source: LocalSource;
   readonly #options: LocalOptions;
   readonly #unsupported: DebugwandError | null;
@@ -48,12 +50,15 @@ export class LocalTarget implements Target {
     this.#source = source;
     this.#options = options;
     this.#unsupported = whyUnsupported(options.platform ?? process.platform);
+    const ring = 'command' in source ? ringWord() : undefined;
+    if (ring !== undefined) this.ring = ring;
     this.#command =
       'command' in source && this.#unsupported === null
         ? new LocalCommand({
             argv: source.command,
             cwd: source.cwd,
             inheritStdio: options.inheritStdio,
+            environment: (before) => (ring === undefined ? before : withHook(before, ring)),
             onLine: options.onLine,
             onChange: () => {
               this.#wake.call();

@@ -55,6 +55,8 @@ export interface Target {
   interpreters(replica: Replica, signal: AbortSignal): Promise<readonly string[]>;
   /** Only for a local target with a command. */
   readonly child?: CommandChild;
+  /** The word by which a Python before 3.14 that this target started is rung; see EnterParams. */
+  readonly ring?: string;
   /** Every failure gets a name and a fix. */
   explain(error: unknown): DebugwandError;
   /** Removes whatever this target made (helper containers, a child process it started). Idempotent. */

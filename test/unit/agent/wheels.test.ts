@@ -46,6 +46,7 @@ describe('what of a wheel goes to the target', () => {
     'debugpy/common/json.py',
     `${PYDEVD}/pydevd.py`,
     `${PYDEVD}/_pydev_runfiles/__init__.py`,
+    `${PYDEVD}/pydevd_attach_to_process/attach_linux_amd64.so`,
     `${PYDEVD}/_pydevd_bundle/pydevd_additional_thread_info_regular.py`,
     `${PYDEVD}/_pydevd_bundle/pydevd_cython.cpython-314-x86_64-linux-gnu.so`,
     `debugpy-${DEBUGPY_VERSION}.dist-info/licenses/LICENSE`,
@@ -61,7 +62,7 @@ describe('what of a wheel goes to the target', () => {
     `${PYDEVD}/_pydevd_bundle/pydevd_cython.c`,
     `${PYDEVD}/_pydevd_bundle/pydevd_cython.cp39-win_amd64.pyd`,
     `${PYDEVD}/_pydevd_frame_eval/vendored/bytecode/tests/test_cfg.py`,
-    `${PYDEVD}/pydevd_attach_to_process/attach_linux_amd64.so`,
+    `${PYDEVD}/pydevd_attach_to_process/attach_script.py`,
     `${PYDEVD}/_pydev_runfiles/pydev_runfiles.py`,
     `debugpy-${DEBUGPY_VERSION}.dist-info/RECORD`,
   ])('%s does not', (path) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { FailedRung } from '../../../src/core/entry-state.ts';
-import { explainEntry, rungAfter, startFailure } from '../../../src/core/ladder.ts';
+import type { EntryState, FailedRung, WorkerState } from '../../../src/core/entry-state.ts';
+import { explainEntry, nextStep, rungAfter, startFailure } from '../../../src/core/ladder.ts';
 import type { Rung, TargetSource } from '../../../src/core/types.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import { agentError, pythonProcess } from './facts.ts';
@@ -32,6 +32,67 @@ describe('the next rung', () => {
   ])('%s', (_name, source, uid, helperAvailable, failed, expected) => {
     const facts = { process: pythonProcess(7, { uid }), agentUid: 0, helperAvailable, source };
     expect(rungAfter(facts, failed.map(denied))).toBe(expected);
+  });
+});
+
+const OURS: TargetSource = { kind: 'local', command: ['uvicorn'], cwd: '/app' };
+
+describe('where to begin', () => {
+  const workerOf = (version: string, entry: EntryState): WorkerState => {
+    const { python, ...process } = pythonProcess(7);
+    return {
+      process: { ...process, python: python === null ? null : { ...python, version } },
+      generation: 1,
+      cause: null,
+      startedAt: 0,
+      seenAt: 0,
+      entry,
+      failedRungs: [],
+      up: false,
+      holding: false,
+      lost: 0,
+    };
+  };
+
+  it.each<[string, TargetSource, string, Rung | null, Rung]>([
+    ['3.14 by its own protocol', OURS, '3.14.8', null, 'exec'],
+    ['3.13 that we started by its environment', OURS, '3.13.0', null, 'environment'],
+    ['3.10, too', OURS, '3.10', null, 'environment'],
+    ['3.9 has no debugpy', OURS, '3.9.18', null, 'exec'],
+    ['3.13 that somebody else started', LOCAL, '3.13.0', null, 'exec'],
+    ['an old one after a new one', OURS, '3.11.7', 'exec', 'environment'],
+    ['a new one after an old one', OURS, '3.14.0', 'environment', 'exec'],
+    ['what worked before', DOCKER, '3.14.0', 'helper-container', 'helper-container'],
+  ])('%s', (_name, source, version, provenRung, rung) => {
+    const worker = workerOf(version, { state: 'new' });
+    expect(nextStep({ worker, agentUid: 0, helperAvailable: true, provenRung, source }, 0)).toEqual({
+      type: 'enter',
+      rung,
+    });
+  });
+
+  it.each<[string, string, TargetSource, 'enter' | 'blocked']>([
+    ['a version that nobody could tell: by its environment', '', OURS, 'enter'],
+    ['not if somebody else started it', '', LOCAL, 'blocked'],
+    ['not if it is known to be too old', '3.9.18', OURS, 'blocked'],
+  ])('too old, %s', (_name, version, source, type) => {
+    const failed: EntryState = {
+      state: 'failed',
+      rung: 'exec',
+      error: agentError('too-old'),
+      attempts: 1,
+      retryAt: null,
+    };
+    const worker = workerOf(version, failed);
+    const step = nextStep({ worker, agentUid: 0, helperAvailable: false, provenRung: null, source }, 0);
+    expect(step.type).toBe(type);
+  });
+
+  it('a hook that is not there is named, with what keeps it out', () => {
+    const error = { ...agentError('too-old'), facts: { hook: false } };
+    const shown = explainEntry(error, pythonProcess(7), { source: OURS, helperAvailable: false });
+    expect(shown).toMatchObject({ code: 'hook-missing', permanent: true });
+    expect(shown.fix).toMatch(/-I, -E and -S/);
   });
 });
 
