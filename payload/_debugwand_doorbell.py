@@ -54,6 +54,9 @@ def ring(settings: "Dict[str, Any]") -> None:
     ticket = object()
     if here and state.__dict__.setdefault(mark, ticket) is not ticket:
         return  # another thread was faster
+    if here and in_main and sys.version_info < (3, 13):
+        # Before 3.13 it takes the thread that imports it first for the main one: that must not be ours.
+        import threading  # noqa: F401  # pyright: ignore[reportUnusedImport]
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         sock.settimeout(2.0)
