@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { askDaemon } from '../daemon/control-client.ts';
 import { lockHolder } from '../daemon/lock.ts';
 import { DebugwandError } from '../lib/errors.ts';
+import { fields } from '../lib/fields.ts';
 import { lockPath, logPath, socketPath } from '../lib/paths.ts';
 import { pause } from '../lib/time.ts';
 
@@ -18,10 +19,28 @@ export function isDetached(env: NodeJS.ProcessEnv): boolean {
   return detached;
 }
 
+/** The project's config as it is: whoever asks for that may share the daemon that has it. */
+function isPlain(argv: readonly string[]): boolean {
+  return argv.length === 2 && argv.includes('watch') && argv.includes('--detach');
+}
+
+async function runsConfig(root: string): Promise<boolean> {
+  try {
+    const report = await askDaemon(socketPath(root), { command: 'status' });
+    return typeof fields(fields(report)['daemon'])['config'] === 'string';
+  } catch {
+    return false;
+  }
+}
+
 /** Starts `wand` again with the same arguments, in the background; resolves when its control socket answers. */
 export async function detach(argv: readonly string[], root: string): Promise<number> {
   const running = await lockHolder(lockPath(root));
   if (running !== null) {
+    if (isPlain(argv) && (await runsConfig(root))) {
+      process.stdout.write(`wand runs in the background already (pid ${String(running.pid)}): that one is used\n`);
+      return 0;
+    }
     throw new DebugwandError({
       code: 'already-running',
       message: `wand is already running for ${root} (pid ${String(running.pid)})`,

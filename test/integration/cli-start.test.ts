@@ -140,8 +140,12 @@ describe('wand watch', () => {
     const pid = /pid (\d+)/.exec(started.stdout)?.[1];
     await until(async () => (await wand(['status', '--ready'], { cwd: project.path })).code === 0, 'ready');
     const again = await wand(['watch', '--detach'], { cwd: project.path });
-    expect(again.code).toBe(3);
-    expect(again.stderr).toContain(`pid ${String(pid)}`);
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+    expect(again.stdout).toContain(`pid ${String(pid)}`);
+    const other = await wand(['watch', '--detach', '--target', 'app'], { cwd: project.path });
+    expect(other.code).toBe(3);
+    expect(other.stderr).toContain(`pid ${String(pid)}`);
+    expect((await wand(['watch'], { cwd: project.path })).code).toBe(3);
     expect(await wand(['stop'], { cwd: project.path })).toMatchObject({
       code: 0,
       stdout: `stopped (pid ${String(pid)})\n`,
