@@ -153,8 +153,10 @@ export class VSCodeWindow {
   async special(line: number, kind: 'Add Conditional Breakpoint' | 'Add Logpoint', text: string): Promise<void> {
     await this.goto(line);
     await this.command(`Debug: ${kind}...`);
-    await this.page.locator('.breakpoint-widget .view-lines').waitFor();
+    // It is there before it takes what is typed.
+    await this.page.locator('.breakpoint-widget .monaco-editor.focused').waitFor();
     await this.page.keyboard.insertText(text);
+    await this.page.locator('.breakpoint-widget .view-lines', { hasText: text.split(' ')[0] ?? text }).waitFor();
     await this.press('Enter');
     await this.page.locator('.breakpoint-widget').waitFor({ state: 'hidden' });
   }
