@@ -110,7 +110,8 @@ function withCompound(text: string, compounds: readonly unknown[], names: readon
       : editJsonc(text, ['compounds'], [compound]);
   }
   const compound = compounds[index];
-  const listed = isRecord(compound) && Array.isArray(compound['configurations']) ? compound['configurations'] : [];
+  const found: unknown = isRecord(compound) ? compound['configurations'] : null;
+  const listed: readonly unknown[] = Array.isArray(found) ? found : [];
   const missing = names.filter((name) => !listed.includes(name));
   if (missing.length === 0) return null;
   return editJsonc(text, ['compounds', index, 'configurations'], [...listed, ...missing]);

@@ -5,8 +5,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Beside src/ in a checkout and beside dist/ in the package. */
-const PAGE = fileURLToPath(new URL('../../page/', import.meta.url));
+/** They lie at the same place in a checkout and in the package, as they are: nothing is built of them. */
+const PAGE = fileURLToPath(new URL('../../src/page/web/', import.meta.url));
 const UPLOT = 'uplot/dist';
 
 const TYPES = {

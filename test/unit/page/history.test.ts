@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { merge } from '../../../page/store.js';
+import { merge } from '../../../src/page/web/store.js';
 import type { Phase, ProcessReport, ReattachReport, StatusReport, TargetReport } from '../../../src/core/status.ts';
 import { HISTORY_MS, type Memory, news, NO_MEMORY, remember } from '../../../src/page/history.ts';
 import { attached, report, waiting, worker } from '../../support/reports.ts';

@@ -5,8 +5,8 @@ import { Tables } from './tables.js';
 import { Timeline } from './timeline.js';
 import { clock, duration, median, milliseconds } from './words.js';
 
-/** @typedef {import('../src/core/status.ts').TargetReport} TargetReport */
-/** @typedef {import('../src/page/history.ts').TargetHistory} TargetHistory */
+/** @typedef {import('../../core/status.ts').TargetReport} TargetReport */
+/** @typedef {import('../history.ts').TargetHistory} TargetHistory */
 /** @typedef {import('./timeline.js').Range} Range */
 
 /** The marks of the terminal's status line: told apart without colours. */

@@ -3,7 +3,7 @@ import { axis, bars, Chart, color, SIDES } from './charts.js';
 import { element } from './elements.js';
 import { clock, milliseconds } from './words.js';
 
-/** @typedef {import('../src/core/status.ts').ReattachReport} Reattach */
+/** @typedef {import('../../core/status.ts').ReattachReport} Reattach */
 /** @typedef {import('./charts.js').Plot} Plot */
 
 /** In their order; each bar reaches from the worker's start to there, so the later ones are drawn first. */

@@ -4,8 +4,8 @@ import { element, show, table } from './elements.js';
 import { endsOf, PHASES } from './phases.js';
 import { clock, duration, megabytes, milliseconds, percent } from './words.js';
 
-/** @typedef {import('../src/core/status.ts').TargetReport} TargetReport */
-/** @typedef {import('../src/page/history.ts').TargetHistory} TargetHistory */
+/** @typedef {import('../../core/status.ts').TargetReport} TargetReport */
+/** @typedef {import('../history.ts').TargetHistory} TargetHistory */
 
 const MOST_ROWS = 50;
 

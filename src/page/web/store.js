@@ -1,10 +1,10 @@
 // Owns what the page knows: the last report, the history, and whether anybody still tells it. It is told by a stream; news
 // are merged into the history as src/page/history.ts sends them.
 
-/** @typedef {import('../src/core/status.ts').StatusReport} StatusReport */
-/** @typedef {import('../src/core/status.ts').TargetReport} TargetReport */
-/** @typedef {import('../src/page/history.ts').History} History */
-/** @typedef {import('../src/page/history.ts').TargetHistory} TargetHistory */
+/** @typedef {import('../../core/status.ts').StatusReport} StatusReport */
+/** @typedef {import('../../core/status.ts').TargetReport} TargetReport */
+/** @typedef {import('../history.ts').History} History */
+/** @typedef {import('../history.ts').TargetHistory} TargetHistory */
 /** @typedef {'opening' | 'live' | 'lost' | 'refused'} Connection */
 
 /**

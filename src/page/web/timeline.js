@@ -5,8 +5,8 @@ import { element, show } from './elements.js';
 import { inWords, phaseData, phaseLegend, phaseSeries } from './phases.js';
 import { clock, duration, megabytes, milliseconds, percent } from './words.js';
 
-/** @typedef {import('../src/page/history.ts').TargetHistory} TargetHistory */
-/** @typedef {import('../src/page/history.ts').Sample} Sample */
+/** @typedef {import('../history.ts').TargetHistory} TargetHistory */
+/** @typedef {import('../history.ts').Sample} Sample */
 /** @typedef {import('./charts.js').Plot} Plot */
 /** @typedef {{ readonly now: number, readonly ms: number }} Range */
 
