@@ -6,6 +6,7 @@ import type { SourceText } from './init-app.ts';
 import { type ComposeProject, readCompose } from './init-compose.ts';
 import { findRunning, type RunningProgram } from './init-running.ts';
 import { type DockerfileFacts, readDockerfile } from './init-dockerfile.ts';
+import { type ManifestWorkload, readManifests } from './init-manifests.ts';
 
 /** A container that runs now: what `src/targets/docker-list.ts` tells of it. */
 export interface RunningContainer {
@@ -27,6 +28,7 @@ export interface Findings {
   /** Why containers could not be listed; null when they could. */
   readonly noContainers: string | null;
   readonly sources: readonly SourceText[];
+  readonly workloads: readonly ManifestWorkload[];
   /** Names of files at the top: `uv.lock`, `pyproject.toml`, … */
   readonly top: ReadonlySet<string>;
   /** Folder of a virtual environment's programs, relative, with a slash at its end; empty: none. */
@@ -76,8 +78,14 @@ export async function lookAtProject(
     const facts = text === null ? null : readDockerfile(text, build.target);
     if (facts !== null) dockerfiles.set(dockerfileKey(root, build), facts);
   }
-  const [sources, bin, running] = await Promise.all([pythonFiles(root), programs(root), findRunning(root)]);
-  return { root, dockerfiles, compose, top, sources, bin, running, troubles };
+  const [sources, bin, running, manifests] = await Promise.all([
+    textFiles(root, '.py'),
+    programs(root),
+    findRunning(root),
+    Promise.all(['.yaml', '.yml'].map((ending) => textFiles(root, ending))),
+  ]);
+  const workloads = readManifests(manifests.flat());
+  return { root, dockerfiles, compose, top, sources, workloads, bin, running, troubles };
 }
 
 /** Path of a service's Dockerfile below the project. */
@@ -131,7 +139,7 @@ async function variables(
 }
 
 /** Near ones first; a bounded number of files of a bounded size. */
-async function pythonFiles(root: string): Promise<SourceText[]> {
+async function textFiles(root: string, ending: string): Promise<SourceText[]> {
   const found: SourceText[] = [];
   let folders = [''];
   for (let depth = 0; depth < MAX_DEPTH && folders.length > 0; depth += 1) {
@@ -140,7 +148,7 @@ async function pythonFiles(root: string): Promise<SourceText[]> {
       for (const entry of await entries(join(root, folder))) {
         const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
         if (entry.isDirectory() && !entry.name.startsWith('.') && !SKIPPED.has(entry.name)) below.push(path);
-        if (!entry.isFile() || !entry.name.endsWith('.py') || found.length >= MAX_FILES) continue;
+        if (!entry.isFile() || !entry.name.endsWith(ending) || found.length >= MAX_FILES) continue;
         const text = await contents(join(root, path));
         if (text !== null) found.push({ path, text });
       }

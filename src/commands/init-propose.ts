@@ -2,9 +2,10 @@
 import { basename, relative, resolve } from 'node:path';
 import { inferPathMappings } from '../core/path-mappings.ts';
 import type { PathMapping } from '../core/types.ts';
-import type { TargetInput } from '../config/input.ts';
+import type { KubernetesInput, TargetInput } from '../config/input.ts';
 import { findApp, runsPython } from './init-app.ts';
 import type { ComposeService } from './init-compose.ts';
+import { isPythonWorkload, type ManifestWorkload } from './init-manifests.ts';
 import { matchOf } from './init-running.ts';
 import { dockerfileKey, type Findings, type RunningContainer } from './init-look.ts';
 
@@ -30,6 +31,7 @@ const FIRST_MINOR = 14;
 interface Draft extends Omit<Proposal, 'input'> {
   readonly source:
     | { readonly docker: TargetInput['docker'] }
+    | { readonly kubernetes: KubernetesInput }
     | { readonly command: readonly [string, ...string[]] }
     | { readonly process: { readonly match: string } };
   readonly explicit: boolean;
@@ -51,6 +53,9 @@ export function propose(findings: Findings): Proposals {
     ...services.map((service) => fromService(service, findings)),
     ...ofProject.map((container) => fromContainer(container, findings)),
   ];
+  const workloads = pythonWorkloads(findings);
+  if (drafts.length === 0) drafts.push(...workloads.map((workload) => fromWorkload(workload, findings)));
+  else for (const workload of workloads) notes.push(workloadNote(workload));
   if (drafts.length === 0) drafts.push(...fromThisMachine(findings));
   if (drafts.length === 0) drafts.push(...foreign.map((container) => fromContainer(container, findings)));
   else
@@ -94,6 +99,44 @@ function fromContainer(container: RunningContainer, { root }: Findings): Draft {
     mappings: infer(root, container.workingDir, container.mounts),
     explicit: false,
   };
+}
+
+function pythonWorkloads({ workloads, dockerfiles }: Findings): readonly ManifestWorkload[] {
+  const builds = [...dockerfiles.values()].some(({ python, command }) => python !== null || runsPython(command));
+  return workloads.filter((workload) => isPythonWorkload(workload, builds));
+}
+
+function fromWorkload({ kind, name, namespace, file, workingDir }: ManifestWorkload, findings: Findings): Draft {
+  const [image] = findings.dockerfiles.values();
+  const place = namespace === null ? {} : { namespace };
+  return {
+    name,
+    source: { kubernetes: { ...named(kind, name), ...place } },
+    because: `${kind} ${name} (${file})`,
+    mappings: infer(findings.root, workingDir ?? image?.workdir ?? null, []),
+    explicit: false,
+  };
+}
+
+function named(kind: ManifestWorkload['kind'], name: string): KubernetesInput {
+  switch (kind) {
+    case 'deployment':
+      return { deployment: name };
+    case 'statefulset':
+      return { statefulset: name };
+    case 'daemonset':
+      return { daemonset: name };
+    case 'knative':
+      return { knative: name };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function workloadNote({ kind, name, namespace, file }: ManifestWorkload): string {
+  const place = namespace === null ? '' : `-n ${namespace} `;
+  const short = kind === 'knative' ? 'ksvc' : kind;
+  return `${file} has ${kind} ${name}: \`wand debug ${place}${short}/${name}\`, or \`kubernetes: { ${kind}: '${name}' }\``;
 }
 
 function fromThisMachine({ root, sources, top, bin, running }: Findings): Draft[] {
@@ -199,6 +242,7 @@ function inputOf(
     return { command: [program, ...args], port, ...more };
   }
   if ('process' in source) return { process: source.process, port, ...more };
+  if ('kubernetes' in source) return { kubernetes: source.kubernetes, port, ...more };
   if (source.docker === undefined) throw new TypeError('a draft without a source');
   return { docker: source.docker, port, ...more };
 }

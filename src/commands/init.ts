@@ -94,6 +94,7 @@ function show(findings: Findings, targets: readonly Proposal[], notes: readonly 
     ...['pyproject.toml', 'requirements.txt', 'uv.lock', 'poetry.lock', 'manage.py'].filter((name) =>
       findings.top.has(name),
     ),
+    ...new Set(findings.workloads.map(({ file }) => file)),
     `${String(sources.length)} Python files`,
     noContainers === null ? `${String(containers.length)} running containers` : `no containers (${noContainers})`,
   ];

@@ -55,7 +55,42 @@ CMD ["uvicorn", "app:app", \\
   "--reload"]
 `;
 
+const MANIFESTS = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: shop }
+spec: { template: { spec: { containers: [{ name: app, image: shop/web }] } } }
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: db }
+spec: { template: { spec: { containers: [{ name: db, image: 'postgres:17' }] } } }
+`;
+
 describe('wand init', () => {
+  test('Kubernetes manifests: what runs the image that is built here', async () => {
+    await using project = await folder({ Dockerfile: DOCKERFILE, 'k8s/web.yaml': MANIFESTS });
+    const talk = io(project);
+    expect(await initCommand({ yes: true }, talk)).toBe(0);
+    expect(talk.said.join('\n')).toContain('web  port 5679  deployment web (k8s/web.yaml)');
+    const { targets } = await load(project);
+    expect(targets).toHaveLength(1);
+    expect(targets[0]?.source).toMatchObject({
+      kind: 'kubernetes',
+      workload: { kind: 'deployment', name: 'web' },
+      namespace: 'shop',
+    });
+    expect(await launch(project)).toMatchObject({
+      configurations: [{ pathMappings: [{ localRoot: '${workspaceFolder}', remoteRoot: '/app' }] }],
+    });
+  });
+
+  test('Kubernetes manifests beside Compose: a note', async () => {
+    await using project = await folder({ Dockerfile: DOCKERFILE, 'compose.yaml': COMPOSE, 'k8s/web.yaml': MANIFESTS });
+    const talk = io(project);
+    await initCommand({ yes: true }, talk);
+    expect(talk.said.join('\n')).toContain('k8s/web.yaml has deployment web: `wand debug -n shop deployment/web`');
+  });
+
   test('Compose services: the Python ones, with their ports, mappings and notes', async () => {
     await using project = await folder({
       'compose.yaml': COMPOSE,
