@@ -20,6 +20,7 @@ from _debugwand_visit import Request, Visit, program_state, script, where
 _START = 3.0  # a process that started may not have come to its hook yet
 _AGAIN = (0.002, 0.005, 0.01, 0.02)  # after "importing"
 _UNANSWERED = 0.5
+_SELDOM = 30.0  # a handler that is not ours must not be called all day; one that only waits is called by CPython later
 _FROZEN_FOR = 1.0
 _BIT = 1 << (signal.SIGURG - 1)
 
@@ -58,6 +59,7 @@ class Signaller:
         source = script(self._source, self._request, self._bell)
         deadline = self._started + self._request.timeout
         armed, tries, frozen_since = 0.0, 0, 0.0
+        unanswered, due = 0, 0.0
         while True:
             state = program_state(self._request, deadline, self._stopping)
             if state == "frozen":
@@ -70,14 +72,13 @@ class Signaller:
             if not self._listens():
                 time.sleep(0.001)
                 continue
-            try:
-                os.kill(self._request.pid, signal.SIGURG)
-            except ProcessLookupError:
-                raise gone(self._request.pid) from None
-            except PermissionError:
-                raise EntryError("denied", "no right to signal process %d" % self._request.pid) from None
+            if time.monotonic() >= due:
+                self._signal()
+                unanswered += 1
+                due = time.monotonic() + min(_UNANSWERED * 2**unanswered, _SELDOM)
             armed = armed or time.monotonic() - self._started
             if self._hand_over(source):
+                unanswered, due = 0, 0.0
                 rung = self._bell.answer(_UNANSWERED)
                 if rung is not None and rung[1].get("status") == "here":
                     return Visit(rung[0], rung[1], armed, time.monotonic() - self._started)
@@ -85,6 +86,14 @@ class Signaller:
                     rung[0].close()
             time.sleep(_AGAIN[min(tries, len(_AGAIN) - 1)])
             tries += 1
+
+    def _signal(self) -> None:
+        try:
+            os.kill(self._request.pid, signal.SIGURG)
+        except ProcessLookupError:
+            raise gone(self._request.pid) from None
+        except PermissionError:
+            raise EntryError("denied", "no right to signal process %d" % self._request.pid) from None
 
     def _listens(self) -> bool:
         """Whether the hook is there. Raises EntryError when it will not come any more."""

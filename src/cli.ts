@@ -288,6 +288,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .option('--test', 'show a notification of each kind instead, and say whether the desktop took it')
     .option(...configOption)
     .allowExcessArguments()
+    .allowUnknownOption()
     .action(
       run(async (event: string | undefined, options: Record<string, never>) => {
         const { notifyCommand } = await import('./commands/notify.ts');

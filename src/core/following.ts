@@ -119,7 +119,9 @@ export function seated(state: TargetState, config: TargetConfig, now: number): T
     next = { ...next, lastSlot: id, slots: [...next.slots, newSlot(id, now)] };
     next = onSlot(next, id, (slot, at) => slotWith(at, slot, processOf(pid), now));
   }
-  return wanted.leftOut > 0 && state.leftOut === 0 ? noticed(next, leftOutText(wanted, config)) : next;
+  // Where the editor takes no further session, that is what it was told.
+  const isLimited = state.editor.children && config.workers === 'all';
+  return isLimited && wanted.leftOut > 0 && state.leftOut === 0 ? noticed(next, leftOutText(wanted, config)) : next;
 }
 
 function leftOutText({ seats, added, leftOut }: Seating, config: TargetConfig): string {

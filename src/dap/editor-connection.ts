@@ -9,6 +9,7 @@ import { event, parseMessage, type DapRequest, type DapResponse, type JsonObject
 export const FIRST_MESSAGE_MS = 10_000;
 /** `initialize` is a few hundred bytes; a stranger gets no more memory than this. */
 const MAX_FIRST_BYTES = 64 * 1024;
+const MAX_ATTACH_BYTES = 1024 * 1024;
 /** Over this much unread by the editor, output is dropped; over the next, debugpy is read no further. */
 const MAX_UNREAD_OUTPUT_BYTES = 4 * 1024 * 1024;
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
@@ -42,6 +43,11 @@ export class EditorConnection {
     socket.on('error', (error) => this.#end(messageOf(error)));
     socket.on('end', () => this.#end('it closed the connection'));
     socket.on('close', () => this.#end('the connection was closed'));
+  }
+
+  /** It began as an editor does; its `attach`, with all that the first session's had, says which session it is for. */
+  hearAttach(): void {
+    this.#decoder.limit({ maxBodyBytes: MAX_ATTACH_BYTES, oversized: 'fail' });
   }
 
   /** From now on it is the editor: messages may be as long as debugpy takes them. */

@@ -240,6 +240,7 @@ export class EditorPort {
       }
       case 'undecided':
         this.#undecided.set(connection, request);
+        connection.hearAttach();
         return connection.send([
           answer(request, { success: true, body: capabilities(this.#options.terminateOnDisconnect) }),
         ]);

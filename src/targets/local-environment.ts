@@ -1,5 +1,6 @@
 // Owns what a command of ours gets in its environment so that a Python before 3.14 can be entered: the folder of our hook
-// in front of PYTHONPATH, and the word that only we and our child know. Nothing is written anywhere.
+// in front of PYTHONPATH, and the word that only we and our child know. CPython keeps the hook's byte
+// code beside it, as it does for any module.
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
