@@ -17,7 +17,9 @@ import { until } from './until.ts';
 const PAYLOAD = join(import.meta.dirname, '../../payload');
 const STAGE = join(import.meta.dirname, '../fixtures/worker/stage.py');
 const MODULES =
-  'adapter footprints foreign tracing connections exits last_words load paused stepping words debugger worker'.split(' ');
+  'adapter footprints foreign tracing connections exits last_words load paused stepping words debugger worker'.split(
+    ' ',
+  );
 
 export type Json = Record<string, unknown>;
 
