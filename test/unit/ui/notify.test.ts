@@ -73,7 +73,12 @@ linux('one for a burst of re-attachments, none for a target that wants none', as
   for (const count of [1, 2, 3]) tick(count);
   now = 10_000;
   tick(3);
-  const out = await until(() => readFile(project.at('out'), 'utf8').catch(() => null), 'a notification');
+  // The file is there before all of it is.
+  const written = async (): Promise<string | null> => {
+    const text = await readFile(project.at('out'), 'utf8').catch(() => '');
+    return text.endsWith('---\n') ? text : null;
+  };
+  const out = await until(written, 'a notification');
   expect(out).toContain('api: debugger back in 0.14 s\nworker 43 after a reload (2 times)\n---\n');
   expect(out).not.toContain('quiet');
   expect(failures).toEqual([]);
