@@ -51,7 +51,7 @@ function switched(classification: Classification, { preferred }: TargetState): C
   const found = classification.processes.find(
     (one) => preferred !== null && sameProcess(one, preferred) && isWorker(one),
   );
-  if (found === undefined || found.pid === chosen?.pid) return classification;
+  if (found === undefined) return classification;
   // It was replaced, and only has not ended yet.
   if (found.ppid === chosen?.ppid && !crew.includes(found.pid) && !below.includes(found.pid)) return classification;
   return chosenInstead(classification, found.pid, `${found.reason}, chosen by \`wand switch\``);

@@ -434,7 +434,7 @@ describe.skipIf(environment === undefined)('every worker', () => {
     const app = await staged(uvicorn(2));
     const editor = await connectEditor(app.port, 30_000);
     await editor.attach({ [app.file]: [{ line: LINE.asgi }] });
-    const first = await app.daemon.target('a worker', ({ worker }) => worker !== null);
+    const first = await app.daemon.target('a worker', ({ phase }) => phase === 'attached');
     for (const expected of ['another', 'the first'] as const) {
       const after = editor.mark();
       expect(await wand(['switch', 'app'], { cwd: app.running.place.dir })).toMatchObject({ code: 0 });

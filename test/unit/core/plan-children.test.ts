@@ -281,6 +281,7 @@ describe('wand switch', () => {
     expect(world.news()).toEqual(['enter 11', 'up 0:11', 'down 0', 'enter 13', 'up 0:13']);
     expect(world.plan().message).toBe('worker 13: forked by the gunicorn arbiter 10, chosen by `wand switch`');
     expect(world.workers(worker(11), worker(12), worker(13)).seats()).toBe('0:13 ?:11 ?:12');
+    expect(world.plan().message).toMatch(/chosen by `wand switch`$/);
     expect(pids(world.state, null)).toBe(11);
     // Its end is that of the choice.
     expect(world.workers(worker(11), worker(12)).seats()).toBe('0:11 ?:12');
