@@ -97,7 +97,7 @@ export default {
   whilePaused: { probes: 'answer', readiness: 'answer' },
 
   // Every worker of a server (gunicorn -w, uvicorn --workers, celery) gets a debug session of its own, where the editor can
-  // have several; 'one': one worker at a time, `wand switch` moves to another. A change counts from the editor's next F5.
+  // have several; 'one': one worker at a time, `wand switch` moves to another.
   workers: 'all',
 
   // Debug sessions that a target has at most. Workers beyond it run without the debugger, and you are told.

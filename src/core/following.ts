@@ -93,9 +93,16 @@ export function seating(state: TargetState, config: TargetConfig, now: number): 
     worker: switchedTo ?? state.worker?.process ?? null,
     since: state.worker?.seenAt ?? state.emptySince,
   };
-  const seats = slots.map(({ id, worker, since }) => ({ id, worker: worker?.process ?? null, since }));
-  const limit = state.editor.children && config.workers === 'all' ? config.maxWorkers : 0;
-  return seat(root, seats, members, state.classification.chosen, limit, now);
+  const seats = slots.map(({ id, worker, since, session }) => {
+    return { id, worker: worker?.process ?? null, since, left: session.state === 'left' };
+  });
+  return seat(root, seats, members, state.classification.chosen, limitOf(state, config, slots.length), now);
+}
+
+/** Sessions at most. An editor that opens no more keeps those that it has: `children` further ones. */
+function limitOf({ editor }: TargetState, { workers, maxWorkers }: TargetConfig, children: number): number {
+  if (workers === 'one') return 1;
+  return editor.children ? maxWorkers : Math.min(maxWorkers, 1 + children);
 }
 
 /** Has the seating be as it should be. */
@@ -109,7 +116,9 @@ export function seated(state: TargetState, config: TargetConfig, now: number): T
   const first = processOf(root?.worker?.pid);
   const chosen =
     first === null || first.chosen ? classification : chosenInstead(classification, first.pid, first.reason);
-  let next = withWorker({ ...state, classification: chosen, leftOut: wanted.leftOut }, first, now);
+  // Where the editor takes no further session, or the config gives none, that is what it was told.
+  const leftOut = state.editor.children && config.workers === 'all' ? wanted.leftOut : 0;
+  let next = withWorker({ ...state, classification: chosen, leftOut }, first, now);
   for (const { id, worker } of children) {
     next = onSlot(next, id, (slot, at) => slotWith(at, slot, processOf(worker?.pid), now));
   }
@@ -119,9 +128,7 @@ export function seated(state: TargetState, config: TargetConfig, now: number): T
     next = { ...next, lastSlot: id, slots: [...next.slots, newSlot(id, now)] };
     next = onSlot(next, id, (slot, at) => slotWith(at, slot, processOf(pid), now));
   }
-  // Where the editor takes no further session, that is what it was told.
-  const isLimited = state.editor.children && config.workers === 'all';
-  return isLimited && wanted.leftOut > 0 && state.leftOut === 0 ? noticed(next, leftOutText(wanted, config)) : next;
+  return leftOut > 0 && state.leftOut === 0 ? noticed(next, leftOutText(wanted, config)) : next;
 }
 
 function leftOutText({ seats, added, leftOut }: Seating, config: TargetConfig): string {

@@ -3,7 +3,8 @@
 // A worker keeps its slot; a new one fills the first session's, then the slot that has been empty for longest; whoever is
 // left gets a new slot once it is old enough. A slot that stays empty while the first session has its worker was scaled
 // down. When the first session's worker dies while others live, its replacement is waited for: only after that time does
-// it take the worker of the youngest slot.
+// it take the worker of the youngest slot. Where there are more slots than allowed the surplus ends at once: those whose
+// session the user has left, then the youngest.
 import { sameProcess, type ProcessKey } from './identity.ts';
 
 export interface Member extends ProcessKey {
@@ -19,6 +20,8 @@ export interface Seat {
   readonly worker: ProcessKey | null;
   /** Since when it has had its worker, or none; ms since the epoch. */
   readonly since: number;
+  /** The user ended its session. */
+  readonly left?: boolean;
 }
 
 export interface Seating {
@@ -54,7 +57,9 @@ export function seat(
   const find = (key: ProcessKey | null): Member | null =>
     key === null ? null : (crew.find((one) => sameProcess(one, key)) ?? null);
   const placed = new Map<number, Member>();
-  for (const slot of [root, ...children]) {
+  const surplus = surplusOf(children, limit);
+  const allowed = children.filter(({ id }) => !surplus.includes(id));
+  for (const slot of [root, ...allowed]) {
     const kept = find(slot.worker);
     if (kept !== null) placed.set(slot.id, kept);
   }
@@ -64,11 +69,11 @@ export function seat(
     free = free.filter((one) => one !== worker);
   };
   const due: number[] = [];
-  const ended: number[] = [];
+  const ended: number[] = [...surplus];
 
   if (!placed.has(root.id)) {
     const next = free.find((one) => wanted !== null && sameProcess(one, wanted)) ?? free.find((one) => !one.pool);
-    const giver = children.findLast(({ id }) => placed.has(id));
+    const giver = allowed.findLast(({ id }) => placed.has(id));
     // The clock of one that has just lost its worker starts now.
     const waitsUntil = (root.worker === null ? root.since : now) + SCALED_DOWN_MS;
     if (next !== undefined) {
@@ -83,7 +88,7 @@ export function seat(
     }
   }
 
-  const empty = children.filter(({ id }) => !placed.has(id) && !ended.includes(id));
+  const empty = allowed.filter(({ id }) => !placed.has(id) && !ended.includes(id));
   const emptySince = (slot: Seat): number => (slot.worker === null ? slot.since : now);
   for (const slot of empty.toSorted((a, b) => emptySince(a) - emptySince(b) || a.id - b.id)) {
     const next = free.find((one) => !one.pool) ?? free[0];
@@ -100,7 +105,7 @@ export function seat(
     else due.push(until);
   }
 
-  const staying = children.filter(({ id }) => !ended.includes(id));
+  const staying = allowed.filter(({ id }) => !ended.includes(id));
   const settledAt = (one: Member): number => one.bornAt + (one.pool ? POOL_SETTLED_MS : SETTLED_MS);
   const settled = hasRoot ? free.filter((one) => now >= settledAt(one)) : [];
   const room = Math.max(0, limit - 1 - staying.length);
@@ -113,4 +118,15 @@ export function seat(
     leftOut: settled.length - added.length,
     lookAt: due.length === 0 ? null : Math.min(...due),
   };
+}
+
+/** Slots beyond the limit, which a new config may have lowered. */
+function surplusOf(children: readonly Seat[], limit: number): readonly number[] {
+  const excess = children.length - Math.max(0, limit - 1);
+  if (excess <= 0) return [];
+  const first = ({ left }: Seat): number => (left === true ? 0 : 1);
+  return children
+    .toSorted((a, b) => first(a) - first(b) || b.id - a.id)
+    .slice(0, excess)
+    .map(({ id }) => id);
 }

@@ -24,7 +24,7 @@ export function switchTo(state: TargetState, target: string, pid: number | null)
     throw new DebugwandError({
       code: 'worker-has-session',
       message: `worker ${String(pid)} of ${target} has a debug session of its own`,
-      fix: "choose that session in your editor, or set workers: 'one' in the config and press F5 anew",
+      fix: "choose that session in your editor, or set workers: 'one' in the config",
     });
   }
   const list = workers.map((one) => String(one.pid)).join(', ');

@@ -1,4 +1,5 @@
 /** Every worker of the real servers at once: a session for each, which outlives its worker. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { TargetReport } from '../../src/core/status.ts';
@@ -104,6 +105,17 @@ class Scene {
     return join(this.running.place.dir, name);
   }
 
+  /** Changes settings of the target while wand runs. */
+  async set(settings: object): Promise<void> {
+    await writeFile(
+      join(this.running.place.dir, 'debugwand.config.json'),
+      JSON.stringify({
+        targets: { app: { port: this.port, process: { pid: this.running.pid }, ...settings } },
+        notify: false,
+      }),
+    );
+  }
+
   /** Has somebody serve. */
   async ask(): Promise<void> {
     const { setup, place } = this.running;
@@ -113,6 +125,12 @@ class Scene {
         cwd: place.dir,
         env: { BROKER: place.redis },
       });
+  }
+
+  /** Sends a request, and waits for its answer, however long it takes: the pid of who answered. */
+  async answer(): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${String(this.running.place.port)}/`);
+    return Number(await response.text());
   }
 
   /** `line`: null, no breakpoint. */
@@ -474,5 +492,55 @@ describe.skipIf(environment === undefined)('every worker', () => {
     const { workers, workersLeftOut } = await app.daemon.target('two', (target) => sessionsOf(target).length === 2);
     expect([workers.length, workersLeftOut]).toEqual([4, 2]);
     expect(editor.asked).toHaveLength(1);
+  });
+
+  it('follows a change of `workers` and `maxWorkers` at once, and those that it ends run on', async () => {
+    const app = await staged(gunicorn(3));
+    const editor = await app.editor(LINE.wsgi);
+    await editor.attached(3);
+    const before = await app.slots(3);
+    const all = [...before.values()];
+
+    // One of those that end is stopped: it goes on, and answers.
+    await editor.root.request('setBreakpoints', { source: { path: app.file }, breakpoints: [] });
+    const answers: Promise<number>[] = [];
+    const marks = editor.marks();
+    await until(
+      () => {
+        answers.push(app.answer());
+        return editor.open.some((session) => session.events('stopped', marks.get(session) ?? 0).length > 0);
+      },
+      'a stop in a further session',
+      30_000,
+    );
+    const children = [...editor.children.values()];
+    await app.set({ workers: 'one' });
+    await until(() => children.every((child) => child.closed), 'the end of the further sessions');
+    for (const child of children) expect(child.events('terminated')).toHaveLength(1);
+    const { workers, workersLeftOut } = await app.daemon.target(
+      'one session',
+      (target) => sessionsOf(target).length === 1 && target.workers.length === 3,
+    );
+    expect(workers.map(({ slot, pid }) => [slot, pid])).toEqual(
+      expect.arrayContaining([
+        [0, before.get(0)],
+        ...all.filter((pid) => pid !== before.get(0)).map((pid) => [null, pid]),
+      ]),
+    );
+    expect(workersLeftOut).toBe(0);
+    for (const answer of answers) expect(all).toContain(await answer);
+    await app.daemon.target('it runs', ({ phase, pause }) => phase === 'attached' && pause === null);
+    await assertGoodSession(editor.root);
+
+    await app.set({ maxWorkers: 2 });
+    await app.slots(2);
+    await editor.attached(2);
+    await editor.root.waitFor('output', ({ output }) =>
+      String(output).startsWith('2 of 3 workers have a debug session'),
+    );
+    await app.set({});
+    expect(new Set((await app.slots(3)).values())).toEqual(new Set(all));
+    await editor.attached(3);
+    await editor.assertGood();
   });
 });

@@ -23,7 +23,7 @@ class World {
   readonly did: string[] = [];
   /** Workers that are entered when asked; others stay as they are. */
   enters = true;
-  readonly config: TargetConfig;
+  config: TargetConfig;
 
   constructor(config: Partial<TargetConfig> = {}) {
     this.config = { ...CONFIG, ...config };
@@ -49,6 +49,12 @@ class World {
 
   editor(): this {
     return this.see({ type: 'editor', connected: true, client: 'a test' }).see({ type: 'children' });
+  }
+
+  /** The config was changed on disk. */
+  changes(config: Partial<TargetConfig>): this {
+    this.config = { ...this.config, ...config };
+    return this.see({ type: 'config' });
   }
 
   /** The editor opens the sessions that it was asked for. */
@@ -159,6 +165,44 @@ describe('further workers', () => {
       'tell 2 of 3 workers have a debug session: maxWorkers is 2. The others run without the debugger',
     ]);
     expect(world.state.leftOut).toBe(2);
+  });
+
+  it("end at once by workers: 'one', run on alone, and come back by 'all'", () => {
+    const world = new World().workers(worker(11), worker(12), worker(13)).editor().opens(1, 2);
+    world.news();
+    expect(world.changes({ workers: 'one' }).news()).toEqual(['end 1', 'end 2']);
+    expect(world.seats()).toBe('0:11* ?:12 ?:13');
+    expect(world.state.leftOut).toBe(0);
+    expect(world.workers(worker(11), worker(12), worker(13)).pass(60_000).news()).toEqual([]);
+    expect(world.changes({ workers: 'all' }).opens(3, 4).seats()).toBe('0:11* 3:12* 4:13*');
+  });
+
+  it('are ended and added by a new maxWorkers, and who has none is told of', () => {
+    const world = new World().workers(worker(11), worker(12), worker(13)).editor().opens(1, 2);
+    world.news();
+    expect(world.changes({ maxWorkers: 2 }).seats()).toBe('0:11* 1:12* ?:13');
+    expect(world.news()).toEqual([
+      'end 2',
+      'tell 2 of 3 workers have a debug session: maxWorkers is 2. The others run without the debugger',
+    ]);
+    expect(world.changes({ maxWorkers: 3 }).news()).toEqual(['enter 13', 'up 3:13', 'ask 3']);
+    expect(world.opens(3).changes({ maxWorkers: 1 }).seats()).toBe('0:11* ?:12 ?:13');
+  });
+
+  it('end the first session never, wherever it is, and whoever is stopped', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.see({ type: 'exited', exit: { pid: 11, startTime: 1100 } }).workers(worker(12), worker(21, 10));
+    world.see({ type: 'stopped', where: 'app.py:12 (breakpoint)', slot: 1 });
+    world.changes({ workers: 'one' }).workers(worker(12), worker(21, 10));
+    expect(world.seats()).toBe('0:21* ?:12');
+    expect(world.plan().phase).toBe('attached');
+  });
+
+  it('of an editor that opens no more stay where it has them', () => {
+    const world = new World().workers(worker(11), worker(12), worker(13)).editor().opens(1);
+    world.see({ type: 'child-refused', slot: 2, why: 'no' }).changes({ maxWorkers: 5 });
+    expect(world.seats()).toBe('0:11* 1:12* ?:13');
+    expect(world.changes({ workers: 'one' }).seats()).toBe('0:11* ?:12 ?:13');
   });
 
   it('keep their session through the death of their worker, however long', () => {

@@ -23,6 +23,10 @@ function crew(...names: readonly (number | string)[]): Member[] {
   });
 }
 
+function left(seat: Seat): Seat {
+  return { ...seat, left: true };
+}
+
 function slot(id: number, pid: number | null, since = LONG_AGO): Seat {
   return { id, worker: pid === null ? null : { pid, startTime: pid * 100 }, since };
 }
@@ -86,6 +90,31 @@ describe('who sits where', () => {
     ['it was scaled up: not at once', slot(0, 7), [slot(1, 8)], crew(7, 8, '9!'), 8, '0:7 1:8'],
     ['there are more workers than sessions', slot(0, 7), [], crew(7, 8, 9, 10), 2, '0:7 +8 left 2'],
     ['one session at a time', slot(0, 7), [], crew(7, 8), 1, '0:7 left 1'],
+    [
+      'fewer are allowed: the youngest slot ends',
+      slot(0, 7),
+      [slot(1, 8), slot(2, 9)],
+      crew(7, 8, 9),
+      2,
+      '0:7 1:8 -2 left 1',
+    ],
+    [
+      'before it one that the user has left',
+      slot(0, 7),
+      [left(slot(1, 8)), slot(2, 9), slot(3, 10)],
+      crew(7, 8, 9, 10),
+      2,
+      '0:7 2:9 -1 -3 left 2',
+    ],
+    [
+      'and the slot that stays takes its worker, if it has none',
+      slot(0, 7),
+      [slot(1, null), slot(2, 9)],
+      crew(7, 9),
+      2,
+      '0:7 1:9 -2',
+    ],
+    ['so does the first session', slot(0, null, RECENT), [slot(1, 8), slot(2, 9)], crew(8, 9), 1, '0:8 -2 -1 left 1'],
     ["a worker's own pool comes last", slot(0, 7), [slot(1, null)], crew('8p', 9, 7), 3, '0:7 1:9 +8'],
     ['a slot that has lost its worker takes what is there', slot(0, 7), [slot(1, null)], crew(7, '9p!'), 8, '0:7 1:9'],
     ['the first session never takes one of a pool', slot(0, null, RECENT), [], crew('8p'), 8, '0:-'],
@@ -128,12 +157,14 @@ describe('who sits where', () => {
           expect(new Set(seated).size).toBe(seated.length);
           expect(result.seats.some(({ id }) => result.ended.includes(id))).toBe(false);
           expect(result.seats[0]?.id).toBe(before.id);
+          expect(result.seats.length + result.added.length).toBeLessThanOrEqual(Math.max(1, limit));
           const rootEmptied = before.worker === null || !alive.includes(before.worker.pid);
           for (const child of children) {
             if (child.worker === null || !alive.includes(child.worker.pid)) continue;
             const now = result.seats.find(({ id }) => id === child.id)?.worker?.pid;
-            // Only for a first session that was scaled down is one given up.
-            expect(now === child.worker.pid || (rootEmptied && result.ended.includes(child.id))).toBe(true);
+            // Only for a first session that was scaled down is one given up, or where there are too many.
+            const isOver = (rootEmptied || children.length > limit - 1) && result.ended.includes(child.id);
+            expect(now === child.worker.pid || isOver).toBe(true);
           }
         },
       ),
