@@ -205,7 +205,10 @@ async function control(
 
 /** The command's end is ours. */
 function followChild(supervisor: Supervisor, log: Log, ended: (code: number) => void): void {
-  void supervisor.child()?.exited.then(({ code, signal, error }) => {
+  const child = supervisor.child();
+  // It could not even be started, which the log has said.
+  if (child === null) return ended(1);
+  void child.exited.then(({ code, signal, error }) => {
     if (error !== undefined) log.error(`${error.message}\nfix: ${error.fix}`);
     ended(code ?? exitCodeOf(signal));
   });

@@ -1,6 +1,6 @@
 // Owns the set of targets of one daemon: starts, updates and ends runners when the config changes, and answers for all
 // of them. Must not know how a target works.
-import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
+import { asDebugwandError, DebugwandError, messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { diffConfigs } from '../core/config-diff.ts';
 import { noSuchTarget } from '../core/no-such-target.ts';
@@ -11,6 +11,7 @@ import { createTarget } from '../targets/index.ts';
 import type { CommandChild, Confirm } from '../targets/target.ts';
 import { Hints } from './hints.ts';
 import { TargetRunner } from './target-runner.ts';
+import { Unstarted } from './unstarted.ts';
 
 export interface SupervisorOptions {
   readonly log: Log;
@@ -29,6 +30,8 @@ export class Supervisor {
   readonly #startedAt = Date.now();
   readonly #runners = new Map<string, TargetRunner>();
   readonly #hints: Hints;
+  /** Of the config's targets: those without a runner. */
+  readonly #unstarted = new Unstarted(() => void this.#queue(() => this.#startMissing()));
   #config: ProjectConfig;
   #configError: ErrorReport | null = null;
   #applying: Promise<void> = Promise.resolve();
@@ -52,12 +55,12 @@ export class Supervisor {
     });
   }
 
-  /** Makes the running targets those of `config`; leaves alone what did not change. Calls are queued. */
+  /**
+   * Makes the running targets those of `config`; leaves alone what did not change. Calls are queued. A target that cannot be
+   * started says so in its report, and is tried again.
+   */
   apply(config: ProjectConfig): Promise<void> {
-    const applied = this.#applying.then(() => this.#apply(config));
-    // What failed is the caller's to tell; it must not stop the next one.
-    this.#applying = applied.catch(() => undefined);
-    return applied;
+    return this.#queue(() => this.#apply(config));
   }
 
   /** A config that could not be used: the last good one stays, and everybody is told. */
@@ -76,17 +79,25 @@ export class Supervisor {
         configError: this.#configError,
         page: this.#options.page(),
       },
-      targets: this.#config.targets.flatMap(({ name }) => this.#runners.get(name)?.report() ?? []),
+      targets: this.#config.targets.flatMap(
+        ({ name }) => this.#runners.get(name)?.report() ?? this.#unstarted.report(name) ?? [],
+      ),
       hints: this.#hints.reports(),
     };
   }
 
   /**
    * For a target with a command: starts the command anew; else takes the debugger out and in again. `target`: may be left
-   * out where there is one. @throws DebugwandError `target-ambiguous`, `no-such-target`
+   * out where there is one. One that could not be started is tried again, and fails with what is wrong with it.
+   * @throws DebugwandError `target-ambiguous`, `no-such-target`
    */
   async restart(target: string | null): Promise<string> {
     const name = target ?? this.#onlyTarget();
+    if (this.#unstarted.error(name) !== null) {
+      await this.#queue(() => this.#startMissing());
+      this.#runner(name);
+      return `started ${name}`;
+    }
     const runner = this.#runner(name);
     const child = runner.target.child;
     if (child !== undefined) {
@@ -109,6 +120,7 @@ export class Supervisor {
 
   /** Looks again, now: containers, processes, and whatever waits for its next try. */
   refresh(): void {
+    void this.#queue(() => this.#startMissing());
     for (const runner of this.#runners.values()) runner.refresh();
   }
 
@@ -126,6 +138,7 @@ export class Supervisor {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#unstarted.close();
     await this.#applying;
     await this.#hints.close();
     await Promise.all([...this.#runners.values()].map((runner) => runner.close()));
@@ -133,7 +146,7 @@ export class Supervisor {
   }
 
   #onlyTarget(): string {
-    const names = [...this.#runners.keys()];
+    const names = this.#names();
     if (names.length === 1 && names[0] !== undefined) return names[0];
     throw new DebugwandError({
       code: 'target-ambiguous',
@@ -145,39 +158,81 @@ export class Supervisor {
   #runner(name: string): TargetRunner {
     const runner = this.#runners.get(name);
     if (runner !== undefined) return runner;
-    throw noSuchTarget(name, [...this.#runners.keys()]);
+    throw this.#unstarted.error(name) ?? noSuchTarget(name, this.#names());
+  }
+
+  #names(): readonly string[] {
+    return this.#config.targets.map(({ name }) => name);
+  }
+
+  #queue(run: () => Promise<void>): Promise<void> {
+    const done = this.#applying.then(run);
+    // What failed is the caller's to tell; it must not stop the next one.
+    this.#applying = done.catch(() => undefined);
+    return done;
   }
 
   async #apply(config: ProjectConfig): Promise<void> {
     if (this.#closed) return;
-    const { added, removed, replaced, updated } = diffConfigs(this.#config, config);
+    const { removed, replaced, updated } = diffConfigs(this.#config, config);
     this.#config = config;
     this.#configError = null;
-    await Promise.all(
-      [...removed, ...replaced].map(async ({ name }) => {
-        const runner = this.#runners.get(name);
-        this.#runners.delete(name);
-        await runner?.close();
-      }),
-    );
+    await Promise.all([...removed, ...replaced].map(({ name }) => this.#end(name)));
     for (const target of updated) this.#runners.get(target.name)?.update(target);
-    for (const target of [...added, ...replaced]) await this.#start(target);
+    await this.#startMissing();
     await this.#hints.configure(config);
     this.#changed();
   }
 
-  async #start(config: TargetConfig): Promise<void> {
+  async #end(name: string): Promise<void> {
+    const runner = this.#runners.get(name);
+    this.#runners.delete(name);
+    this.#unstarted.delete(name);
+    try {
+      await runner?.close();
+    } catch (error) {
+      this.#options.log.error(`${name}: could not be ended: ${messageOf(error)}`);
+    }
+  }
+
+  /** Each by itself: what is wrong with one is no reason to lose another. */
+  async #startMissing(): Promise<void> {
+    for (const target of this.#config.targets) {
+      if (this.#closed) return;
+      if (this.#runners.has(target.name)) continue;
+      try {
+        this.#runners.set(target.name, await this.#start(target));
+        this.#unstarted.delete(target.name);
+      } catch (error) {
+        const fault = asDebugwandError(error);
+        const isNews = this.#unstarted.add(target, fault);
+        if (isNews) this.#options.log.error(`${target.name}: ${fault.message}\nfix: ${fault.fix}`);
+      }
+      this.#changed();
+    }
+    this.#unstarted.schedule();
+  }
+
+  async #start(config: TargetConfig): Promise<TargetRunner> {
     const { log, inheritStdio, confirm } = this.#options;
     const target = await createTarget(config, { log, projectRoot: this.#config.root, inheritStdio, confirm });
-    const runner = new TargetRunner(config, target, {
-      log,
-      projectRoot: this.#config.root,
-      onChange: () => {
-        this.#changed();
-      },
-    });
-    this.#runners.set(config.name, runner);
-    runner.start();
+    let close = (): Promise<void> => target.close();
+    try {
+      const runner = new TargetRunner(config, target, {
+        log,
+        projectRoot: this.#config.root,
+        onChange: () => {
+          this.#changed();
+        },
+      });
+      close = () => runner.close();
+      runner.start();
+      return runner;
+    } catch (error) {
+      // Its command, if it has one, runs.
+      await close();
+      throw error;
+    }
   }
 
   #changed(): void {
