@@ -1,6 +1,7 @@
 // Owns the state of the slots of further workers: each has a worker or waits for one, and a debug session that outlives
 // it. Pure; who gets which slot is slots.ts, what is done about it plan-children.ts.
-import type { WorkerState } from './entry-state.ts';
+import { NO_REATTACHES, type Reattaches, type WorkerState } from './entry-state.ts';
+import type { Followed } from './exit-reason.ts';
 
 export type ChildSession =
   /** Not asked for yet. */
@@ -15,6 +16,9 @@ export interface ChildSlot {
   /** From 1; never used again for the same editor. The `subProcessId` of its session. */
   readonly id: number;
   readonly worker: WorkerState | null;
+  /** The last worker that was entered for it. */
+  readonly previous: Followed | null;
+  readonly reattach: Reattaches;
   /** Since when it has had its worker, or none; ms since the epoch. */
   readonly since: number;
   /** The worker that the keeper was told of and not yet told to forget. */
@@ -30,6 +34,8 @@ export function newSlot(id: number, now: number): ChildSlot {
   return {
     id,
     worker: null,
+    previous: null,
+    reattach: NO_REATTACHES,
     since: now,
     sessionGeneration: null,
     session: { state: 'none' },

@@ -56,6 +56,8 @@ export interface Reattaches {
   readonly recorded: number;
 }
 
+export const NO_REATTACHES: Reattaches = { count: 0, history: [], recorded: 0 };
+
 const MAX_FAILURES = 10;
 const MAX_HISTORY = 50;
 /** A connection lost so often, each time soon after it was made, is not tried again. */

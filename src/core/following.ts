@@ -176,13 +176,15 @@ function slotWith(state: TargetState, slot: ChildSlot, process: ClassifiedProces
 
 /** A slot whose worker is entered (again). */
 export function slotAnew(state: TargetState, slot: ChildSlot, process: ProcessInfo, now: number): ChildSlot {
-  return { ...slot, since: now, worker: newWorker(process, state.generation + 1, null, now) };
+  // What comes while the user has left it is no re-attachment, also when the session comes again.
+  const cause = slot.session.state === 'left' ? null : causeOf(state, slot, process);
+  return { ...slot, since: now, worker: newWorker(process, state.generation + 1, cause, now) };
 }
 
 /** A new generation: also the same process after an exec, or on request. */
 export function follow(state: TargetState, process: ProcessInfo, now: number): TargetState {
   const generation = state.generation + 1;
-  return { ...state, generation, worker: newWorker(process, generation, causeOf(state, process), now) };
+  return { ...state, generation, worker: newWorker(process, generation, causeOf(state, state, process), now) };
 }
 
 function newWorker(process: ProcessInfo, generation: number, cause: WorkerState['cause'], now: number): WorkerState {
@@ -200,14 +202,17 @@ function newWorker(process: ProcessInfo, generation: number, cause: WorkerState[
   };
 }
 
-/** Null: it is no other worker than before. */
-function causeOf(state: TargetState, process: ProcessInfo): WorkerState['cause'] {
-  const { previous, classification, replica, ends, worker } = state;
+/** For a session with that past. Null: it is no other worker than before. */
+function causeOf(
+  { classification, replica, ends }: TargetState,
+  { previous, worker, reattach }: Pick<TargetState, 'previous' | 'worker' | 'reattach'>,
+  process: ProcessInfo,
+): WorkerState['cause'] {
   if (previous === null || classification === null || replica === null) return null;
   const same = sameProcess(previous.worker, process) && previous.worker.execId === process.execId;
   if (same && replicaKey(previous.replica) === replicaKey(replica)) {
     // Entered again. Only what was not counted before that still counts.
-    return worker !== null && worker.generation > state.reattach.recorded ? worker.cause : null;
+    return worker !== null && worker.generation > reattach.recorded ? worker.cause : null;
   }
   return reattachReason(previous, { classification, replica, worker: process }, ends);
 }

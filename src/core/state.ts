@@ -14,6 +14,7 @@ import {
   withoutWorker,
   withTree,
 } from './following.ts';
+import type { Followed } from './exit-reason.ts';
 import { sameProcess, type ProcessKey } from './identity.ts';
 import type { Observation } from './observation.ts';
 import { goesOn, RUNS, stops, type PauseState } from './pause-budget.ts';
@@ -22,6 +23,7 @@ import {
   counted,
   failedEntry,
   lostEntry,
+  NO_REATTACHES,
   retryEntry,
   skippedRungs,
   type FailedRung,
@@ -41,11 +43,7 @@ export interface TargetState {
   readonly classification: Classification | null;
   readonly worker: WorkerState | null;
   /** The last worker that was entered: what `cause` is derived from. */
-  readonly previous: {
-    readonly classification: Classification;
-    readonly replica: Replica;
-    readonly worker: ProcessInfo;
-  } | null;
+  readonly previous: Followed | null;
   /** How workers that were followed ended, as far as anybody told; the last one last. */
   readonly ends: readonly WorkerEnd[];
   /** Workers followed so far. */
@@ -104,7 +102,7 @@ export const INITIAL_STATE: TargetState = {
   notices: [],
   preferred: null,
   pause: RUNS,
-  reattach: { count: 0, history: [], recorded: 0 },
+  reattach: NO_REATTACHES,
   fault: null,
   portBound: false,
 };
@@ -206,16 +204,11 @@ export function observe(
       const entered = workerOf(next, seen.generation);
       if (next === state || entered === null) return state;
       const provenSkips = skippedRungs([...state.provenSkips, ...entered.failedRungs], seen.rung);
-      if (entered !== next.worker) return { ...next, provenRung: seen.rung, provenSkips };
-      // What was chosen for a moment and never entered (a process just before its exec) is no predecessor of anything.
-      const { classification, replica } = next;
-      const previous =
-        classification === null || replica === null
-          ? state.previous
-          : { classification, replica, worker: entered.process };
-      const proven: TargetState = { ...next, previous, provenRung: seen.rung, provenSkips };
+      const proven = withPredecessor({ ...next, provenRung: seen.rung, provenSkips }, entered);
+      const slot = slotOf(next, seen.generation);
+      const hasEditor = slot === null ? state.editor.connected : slot.session.state === 'open';
       // With an editor the figure ends at `verified`; without one, here.
-      return state.editor.connected ? proven : recordReattach(proven, seen.generation, now, false);
+      return hasEditor ? proven : recordReattach(proven, seen.generation, now, false);
     }
     case 'enter-failed':
       return onWorker(state, seen.generation, (w) => failedEntry(w, seen.rung, seen.error, now, random));
@@ -338,14 +331,27 @@ function onWorker(state: TargetState, generation: number, change: (worker: Worke
   };
 }
 
+/** What was chosen for a moment and never entered (a process just before its exec) is no predecessor of anything. */
+function withPredecessor(state: TargetState, { generation, process }: WorkerState): TargetState {
+  const { classification, replica } = state;
+  if (classification === null || replica === null) return state;
+  const previous: Followed = { classification, replica, worker: process };
+  const slot = slotOf(state, generation);
+  return slot === null ? { ...state, previous } : onSlot(state, slot.id, (one) => ({ ...one, previous }));
+}
+
 function recordReattach(state: TargetState, generation: number, at: number, verified: boolean): TargetState {
-  const { worker } = state;
-  if (worker === null || worker.generation !== generation) return state;
-  return { ...state, reattach: counted(state.reattach, worker, at, verified) };
+  const worker = workerOf(state, generation);
+  if (worker === null) return state;
+  const slot = slotOf(state, generation);
+  return slot === null
+    ? { ...state, reattach: counted(state.reattach, worker, at, verified) }
+    : onSlot(state, slot.id, (one) => ({ ...one, reattach: counted(one.reattach, worker, at, verified) }));
 }
 
 /** Somebody whose end is news: it was entered, here or for another session. */
 function wasFollowed({ previous, slots, ends }: TargetState, process: ProcessKey): boolean {
-  const known = [previous?.worker, ...slots.map(({ worker }) => worker?.process), ...ends];
+  const further = slots.flatMap((slot) => [slot.worker?.process, slot.previous?.worker]);
+  const known = [previous?.worker, ...further, ...ends];
   return known.some((one) => one !== undefined && sameProcess(one, process));
 }

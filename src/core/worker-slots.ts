@@ -1,6 +1,6 @@
 // Owns the rows of the status report about workers: who has a debug session, who runs without one. Pure.
 import type { ChildSlot } from './child-slots.ts';
-import { isAsleep, type WorkerState } from './entry-state.ts';
+import { isAsleep, NO_REATTACHES, type Reattaches, type WorkerState } from './entry-state.ts';
 import { explainEntry } from './ladder.ts';
 import type { Plan } from './plan.ts';
 import type { Phase, WorkerSlotReport } from './status.ts';
@@ -23,6 +23,7 @@ export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan
     phase: state.editor.stoppedAt !== null ? 'stopped' : plan.error === null ? phaseOf(worker) : 'blocked',
     session: state.editor.connected,
     stoppedAt: state.editor.stoppedAt,
+    reattach: countOf(state.reattach),
     message: messageOfFirst(state, plan),
   };
   const rest = members.filter((pid) => !debugged.has(pid));
@@ -31,7 +32,8 @@ export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan
     ...there.map((slot) => slotReport(config, slot, replica)),
     ...rest.map((pid): WorkerSlotReport => {
       const message = 'runs without the debugger';
-      return { slot: null, pid, replica, generation: null, phase: null, session: false, stoppedAt: null, message };
+      const nothing = { slot: null, generation: null, phase: null, session: false, stoppedAt: null } as const;
+      return { ...nothing, pid, replica, reattach: countOf(NO_REATTACHES), message };
     }),
   ];
 }
@@ -41,6 +43,10 @@ function messageOfFirst({ editor, slots, worker }: TargetState, plan: Plan): str
   const isOfAnother = plan.phase === 'stopped' && editor.stoppedAt === null;
   if (isOfAnother && slots.length > 0) return worker === null ? 'waits for a worker' : 'attached';
   return worker === null ? plan.message : plan.message.replace(`worker ${String(worker.process.pid)}: `, '');
+}
+
+function countOf({ count, history }: Reattaches): WorkerSlotReport['reattach'] {
+  return { count, last: history.at(-1) ?? null };
 }
 
 function slotReport(config: TargetConfig, slot: ChildSlot, replica: string): WorkerSlotReport {
@@ -53,6 +59,7 @@ function slotReport(config: TargetConfig, slot: ChildSlot, replica: string): Wor
     phase: session.state === 'left' ? null : stoppedAt !== null ? 'stopped' : phaseOf(worker),
     session: session.state === 'open',
     stoppedAt,
+    reattach: countOf(slot.reattach),
     message: messageOf(config, slot),
   };
 }

@@ -21,6 +21,11 @@ export interface StopSpan {
   readonly limit: string | null;
 }
 
+export interface SessionReattach extends ReattachReport {
+  /** The session's; absent: the first one. */
+  readonly slot?: number;
+}
+
 /** The worker's figures, since the sample before. Null: there was no worker. */
 export interface Sample {
   readonly at: number;
@@ -35,7 +40,8 @@ export interface TargetHistory {
   readonly since: number;
   readonly spans: readonly Span[];
   readonly stops: readonly StopSpan[];
-  readonly reattaches: readonly ReattachReport[];
+  /** Of all sessions. Each has a time of its own: of two in the same millisecond one is told a little later. */
+  readonly reattaches: readonly SessionReattach[];
   readonly samples: readonly Sample[];
 }
 
@@ -52,11 +58,16 @@ const MOST_SAMPLES = HISTORY_MS / SAMPLE_MS + MOST_ENTRIES;
 
 const NOTHING: Omit<TargetHistory, 'since'> = { spans: [], stops: [], reattaches: [], samples: [] };
 
-/** CPU seconds of the worker at the last sample, which no page needs to know. */
+/** With what no page needs to know, by target. */
 export interface Memory {
   readonly history: History;
+  /** CPU seconds of the worker at the last sample. */
   readonly readings: Readonly<Record<string, Reading>>;
+  readonly told: Readonly<Record<string, Told>>;
 }
+
+/** When the last re-attach that was taken over was, by slot; ms since the epoch. */
+type Told = Readonly<Record<number, number>>;
 
 interface Reading {
   readonly worker: string;
@@ -64,25 +75,28 @@ interface Reading {
   readonly at: number;
 }
 
-export const NO_MEMORY: Memory = { history: {}, readings: {} };
+export const NO_MEMORY: Memory = { history: {}, readings: {}, told: {} };
 
 /** `now`: of the report. What is left of targets that are gone goes with them. */
-export function remember({ history, readings }: Memory, report: StatusReport, now: number): Memory {
+export function remember({ history, readings, told }: Memory, report: StatusReport, now: number): Memory {
   const after: Record<string, TargetHistory> = {};
   const read: Record<string, Reading> = {};
+  const tells: Record<string, Told> = {};
   for (const target of report.targets) {
     const was = history[target.name] ?? { ...NOTHING, since: now };
     const { samples, reading } = sampled(was.samples, target, readings[target.name]);
+    const { reattaches, last } = reattachesAfter(was.reattaches, target, told[target.name] ?? {});
     after[target.name] = {
       since: was.since,
       spans: kept(spansAfter(was.spans, target, now), now, MOST_ENTRIES, true),
       stops: kept(stopsAfter(was.stops, target, now), now, MOST_ENTRIES),
-      reattaches: kept(reattachesAfter(was.reattaches, target), now, MOST_ENTRIES),
+      reattaches: kept(reattaches, now, MOST_ENTRIES),
       samples: kept(samples, now, MOST_SAMPLES),
     };
     if (reading !== undefined) read[target.name] = reading;
+    tells[target.name] = last;
   }
-  return { history: after, readings: read };
+  return { history: after, readings: read, told: tells };
 }
 
 /** What is in `after` and not in `before`: entries to add, and entries that take the place of one with the same `at`. */
@@ -132,10 +146,20 @@ function stopsAfter(stops: readonly StopSpan[], target: TargetReport, now: numbe
   return [...stops.slice(0, -1), last.to === null ? { ...last, to: since } : last, stop];
 }
 
-function reattachesAfter(known: readonly ReattachReport[], { reattach }: TargetReport): readonly ReattachReport[] {
-  const last = known.at(-1)?.at ?? -Infinity;
-  const added = reattach.history.filter(({ at }) => at > last);
-  return added.length === 0 ? known : [...known, ...added];
+function reattachesAfter(
+  known: readonly SessionReattach[],
+  { reattach, workers }: TargetReport,
+  told: Told,
+): { readonly reattaches: readonly SessionReattach[]; readonly last: Told } {
+  const further = workers.flatMap(({ slot, reattach: { last } }): SessionReattach[] =>
+    slot === null || slot === 0 || last === null ? [] : [{ ...last, slot }],
+  );
+  const all: readonly SessionReattach[] = [...reattach.history, ...further];
+  const added = all.filter(({ at, slot = 0 }) => at > (told[slot] ?? -Infinity)).toSorted((a, b) => a.at - b.at);
+  const reattaches = [...known];
+  for (const one of added) reattaches.push({ ...one, at: later(reattaches, one.at) });
+  const last = Object.fromEntries(all.map(({ at, slot = 0 }) => [slot, Math.max(at, told[slot] ?? -Infinity)]));
+  return { reattaches: added.length === 0 ? known : reattaches, last };
 }
 
 function sampled(

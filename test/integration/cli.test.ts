@@ -41,6 +41,16 @@ const STATUS = z.object({
       phase: z.enum(['waiting', 'entering', 'attached', 'stopped', 'blocked']),
       ready: z.boolean(),
       worker: PROCESS.omit({ ppid: true, chosen: true }).extend({ generation: z.int() }).nullable(),
+      workers: z.array(
+        z.object({
+          slot: z.int().nullable(),
+          pid: z.int().nullable(),
+          session: z.boolean(),
+          stoppedAt: z.string().nullable(),
+          reattach: z.object({ count: z.int(), last: REATTACH.nullable() }),
+          message: z.string(),
+        }),
+      ),
       processes: z.array(PROCESS),
       entry: z
         .object({ rung: z.string(), skipped: z.array(z.object({ rung: z.string(), why: z.string() })) })

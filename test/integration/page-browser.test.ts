@@ -176,6 +176,47 @@ it.skipIf(chromium === undefined)('goes on by itself when the daemon answers aga
   await page.getByText('live again since').waitFor();
 });
 
+it.skipIf(chromium === undefined)('tells the re-attaches of every session', async () => {
+  const browser = await startBrowser();
+  onTestFinished(() => browser[Symbol.asyncDispose]());
+  const now = Date.now();
+  const last = (ago: number, reason: 'crash' | 'reload') => ({ at: now - ago, ms: 140, seenMs: 90, reason });
+  const row = {
+    replica: 'api',
+    generation: 2,
+    phase: 'attached',
+    session: true,
+    stoppedAt: null,
+    message: '',
+  } as const;
+  const first = last(2_000, 'reload');
+  const target = {
+    ...attached,
+    reattach: { count: 1, last: first, history: [first] },
+    workers: [
+      { ...row, slot: 0, pid: 43, reattach: { count: 1, last: first } },
+      { ...row, slot: 1, pid: 44, reattach: { count: 3, last: last(1_000, 'crash') } },
+    ],
+  };
+  const status = await openPage({
+    report: () => report([target]),
+    restart: () => Promise.resolve(''),
+    log: () => undefined,
+    port: await freePort(),
+    token: 'a-token-for-this-test',
+  });
+  onTestFinished(() => status.close());
+  status.update(report([target]));
+  const { tab: page, faults } = await tab(browser, status.url);
+  await page.getByText('2 re-attaches, no stops').waitFor();
+  for (const figure of ['Timeline', 'Last re-attaches']) {
+    await page.getByRole('group', { name: new RegExp(`^${figure};`) }).press(figure === 'Timeline' ? 'End' : 'Home');
+    const readout = page.locator('figure', { hasText: figure }).locator('output');
+    await until(async () => (await readout.textContent())?.includes('crash, worker 2: '), `${figure} in words`);
+  }
+  expect(faults).toEqual([]);
+});
+
 /** The name of what has the focus; empty at the end of the page. */
 const FOCUSED = `(() => {
   const one = document.activeElement;

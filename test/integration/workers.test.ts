@@ -289,6 +289,13 @@ describe.skipIf(environment === undefined)('every worker', () => {
     expect(last.get(1)).toBe(later.get(1));
     await editor.attached(2);
     expect(editor.asked).toHaveLength(1);
+    const counted = await app.daemon.target('re-attachments of both', ({ workers: rows }) =>
+      rows.every(({ reattach }) => reattach.count === 2),
+    );
+    for (const { reattach } of counted.workers) {
+      expect(reattach.last).toMatchObject({ reason: 'crash', ms: expect.any(Number) as number });
+      expect(reattach.last?.phases?.verified).toBe(reattach.last?.ms);
+    }
 
     process.kill(app.running.pid, 'SIGTTIN');
     await app.slots(3);

@@ -3,7 +3,7 @@ import { axis, bars, Chart, color, SIDES } from './charts.js';
 import { element } from './elements.js';
 import { clock, milliseconds } from './words.js';
 
-/** @typedef {import('../../core/status.ts').ReattachReport} Reattach */
+/** @typedef {import('../history.ts').SessionReattach} Reattach */
 /** @typedef {import('./charts.js').Plot} Plot */
 
 /** In their order; each bar reaches from the worker's start to there, so the later ones are drawn first. */
@@ -26,12 +26,17 @@ export function endsOf({ ms, phases }) {
   return PHASES.map(({ key }) => phases[key]);
 }
 
+/** Why, and of which session, by its number in the editor, if not of the first. @param {Reattach} reattach */
+export function why({ reason, slot = 0 }) {
+  return slot === 0 ? reason : `${reason}, worker ${slot + 1}`;
+}
+
 /** @param {Reattach} reattach */
 export function inWords(reattach) {
   const parts = endsOf(reattach).flatMap((end, i) =>
     end === null ? [] : [`${PHASES[i]?.name ?? ''} ${milliseconds(end)}`],
   );
-  return `${clock(reattach.at)} ${reattach.reason}: ${parts.join(', ')}`;
+  return `${clock(reattach.at)} ${why(reattach)}: ${parts.join(', ')}`;
 }
 
 /** The bars of a plot, the latest phase first. */
@@ -112,7 +117,7 @@ export class PhasePlot {
       axes: [
         axis({
           side: SIDES.left,
-          size: 108,
+          size: 118,
           grid: { show: false },
           splits: () => this.#shown.map((_, i) => i),
           values: (_, splits) => splits.map((i) => this.#label(i)),
@@ -134,7 +139,9 @@ export class PhasePlot {
   /** @param {number} row */
   #label(row) {
     const one = this.#shown[row];
-    return one === undefined ? '' : `${clock(one.at)} ${one.reason}`;
+    return one === undefined
+      ? ''
+      : `${clock(one.at)} ${one.reason}${one.slot === undefined ? '' : ` ·${one.slot + 1}`}`;
   }
 
   /** How long each phase took, where there is room for it, and all of them. @param {Plot} plot */

@@ -1,7 +1,7 @@
 // Owns the tables of a target: its processes, stops, figures of re-attaches, replicas and forwards; those that say nothing
 // are not there.
 import { element, show, table } from './elements.js';
-import { endsOf, PHASES } from './phases.js';
+import { endsOf, PHASES, why } from './phases.js';
 import { clock, duration, megabytes, milliseconds, percent } from './words.js';
 
 /** @typedef {import('../../core/status.ts').TargetReport} TargetReport */
@@ -83,7 +83,7 @@ export class Tables {
     this.#reattaches.update(
       lastReattaches.map((one) => [
         clock(one.at),
-        one.reason,
+        why(one),
         ...endsOf(one).map((end) => (end === null ? '–' : milliseconds(end))),
       ]),
     );

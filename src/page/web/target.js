@@ -140,7 +140,7 @@ function wayIn({ entry }) {
 /** @param {TargetReport} target @param {TargetHistory} history */
 function reattachText({ reattach }, { reattaches }) {
   if (reattach.last === null) return 'none yet';
-  const middle = median(reattaches.map(({ ms }) => ms));
+  const middle = median(reattaches.filter(({ slot }) => slot === undefined).map(({ ms }) => ms));
   return `${reattach.count}, last ${milliseconds(reattach.last.ms)}, median ${milliseconds(middle)}`;
 }
 

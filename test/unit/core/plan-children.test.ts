@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { plan, type Action, type Plan } from '../../../src/core/plan.ts';
 import type { Observation } from '../../../src/core/observation.ts';
+import type { WorkerSlotReport } from '../../../src/core/status.ts';
 import { targetReport } from '../../../src/core/report.ts';
 import { SCALED_DOWN_MS } from '../../../src/core/slots.ts';
 import { INITIAL_STATE, observe, type TargetState } from '../../../src/core/state.ts';
@@ -87,6 +88,20 @@ class World {
           `${slot === null ? '?' : String(slot)}:${pid === null ? '-' : String(pid)}${session ? '*' : ''}`,
       )
       .join(' ');
+  }
+
+  /** "1 reload 60030 ms, 0, –" by slot: how often its session got another worker, and the last time. */
+  reattaches(): string {
+    const { workers } = targetReport(this.config, this.state, this.plan(), []);
+    const last = ({ count, last: one }: WorkerSlotReport['reattach']): string =>
+      one === null ? String(count) : `${String(count)} ${one.reason} ${String(one.ms)} ms`;
+    return workers.map(({ slot, reattach }) => (slot === null ? '–' : last(reattach))).join(', ');
+  }
+
+  /** The breakpoints of the session of that slot are set in its worker. */
+  verifies(slot: number): this {
+    const { worker } = slot === 0 ? this.state : (this.state.slots.find(({ id }) => id === slot) ?? this.state);
+    return this.see({ type: 'verified', generation: worker?.generation ?? 0, at: this.now });
   }
 
   #observe(seen: Observation): void {
@@ -246,6 +261,38 @@ describe('further workers', () => {
     expect(world.plan().wakeAt).toBe(NOW + SCALED_DOWN_MS);
     expect(world.pass(SCALED_DOWN_MS).seats()).toBe('0:11* 2:13*');
     expect(world.news()).toContain('end 1');
+  });
+
+  it('count the re-attachments of their sessions, each by itself', () => {
+    const world = new World().workers(worker(11), worker(12), worker(13)).editor().opens(1);
+    world.verifies(0).verifies(1);
+    expect(world.reattaches()).toBe('0, 0, 0');
+    world.see({ type: 'exited', exit: { pid: 12, startTime: 1200, signal: 9 } });
+    world.workers(worker(11), worker(21, 10), worker(13)).pass(20).verifies(1).pass(5).verifies(1);
+    expect(world.reattaches()).toBe('0, 1 crash 30 ms, 0');
+    world.workers(worker(11), worker(22, 10), worker(13)).verifies(1);
+    expect(world.reattaches()).toBe('0, 2 reload 10 ms, 0');
+    // The editor has not opened that one: its figure ends with the entry.
+    world.workers(worker(11), worker(22, 10), worker(23, 40));
+    expect(world.reattaches()).toBe('0, 2 reload 10 ms, 1 reload 40 ms');
+    world.workers(worker(31, 10), worker(22, 10), worker(23, 40)).verifies(0);
+    expect(world.reattaches()).toBe('1 reload 10 ms, 2 reload 10 ms, 1 reload 40 ms');
+    expect(world.state.reattach.history).toHaveLength(1);
+  });
+
+  it('count none while the user has left their session, nor its coming back', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1).verifies(1);
+    world.see({ type: 'editor', connected: false, client: null, slot: 1 });
+    world.workers(worker(11), worker(21, 10)).pass(60_000).opens(1).verifies(1);
+    expect(world.reattaches()).toBe('0, 0');
+    world.workers(worker(11), worker(22, 10)).verifies(1);
+    expect(world.reattaches()).toBe('0, 1 reload 10 ms');
+  });
+
+  it('count none that is entered again on request', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1).verifies(1);
+    world.see({ type: 'reenter', slot: 1 }).verifies(1);
+    expect(world.reattaches()).toBe('0, 0');
   });
 
   it('are added when they have settled', () => {

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { merge } from '../../../src/page/web/store.js';
-import type { Phase, ProcessReport, ReattachReport, StatusReport, TargetReport } from '../../../src/core/status.ts';
+import type {
+  Phase,
+  ProcessReport,
+  ReattachReport,
+  StatusReport,
+  TargetReport,
+  WorkerSlotReport,
+} from '../../../src/core/status.ts';
 import { HISTORY_MS, type Memory, news, NO_MEMORY, remember } from '../../../src/page/history.ts';
 import { attached, report, waiting, worker } from '../../support/reports.ts';
 
@@ -105,6 +112,87 @@ test('a target that is gone is forgotten', () => {
   expect(told(at(0, 0), [report([]), T + 1])).toEqual(NO_MEMORY);
 });
 
+function one(ms: number): ReattachReport {
+  return { at: T + ms, ms: 100, seenMs: 50, reason: 'reload' };
+}
+
+function row(slot: number, last: ReattachReport | null): WorkerSlotReport {
+  return {
+    slot,
+    pid: 43 + slot,
+    replica: 'api',
+    generation: 1,
+    phase: 'attached',
+    session: true,
+    stoppedAt: null,
+    reattach: { count: last === null ? 0 : 1, last },
+    message: 'attached',
+  };
+}
+
+describe('re-attaches', () => {
+  /** The first session's history, and the last one of sessions 1, 2, … */
+  const sessions = (
+    first: readonly number[],
+    ...further: readonly (number | null)[]
+  ): [Partial<TargetReport>, number] => {
+    const history = first.map(one);
+    const last = history.at(-1) ?? null;
+    const workers = [row(0, last), ...further.map((ms, i) => row(i + 1, ms === null ? null : one(ms)))];
+    return [{ reattach: { count: history.length, last, history }, workers }, T + 60_000];
+  };
+
+  it.each<[string, [Partial<TargetReport>, number][], [number, number][]]>([
+    [
+      'of the first session, once each',
+      [sessions([1, 5]), sessions([1, 5]), sessions([1, 5, 9])],
+      [
+        [0, 1],
+        [0, 5],
+        [0, 9],
+      ],
+    ],
+    [
+      'of every session, in their order',
+      [sessions([5], 3, null)],
+      [
+        [1, 3],
+        [0, 5],
+      ],
+    ],
+    [
+      'which may be told late',
+      [sessions([5], null), sessions([5], 3)],
+      [
+        [0, 5],
+        [1, 6],
+      ],
+    ],
+    [
+      'and in the same moment',
+      [sessions([5], 5, 5)],
+      [
+        [0, 5],
+        [1, 6],
+        [2, 7],
+      ],
+    ],
+    [
+      'again',
+      [sessions([5], 5), sessions([5], 5), sessions([5], 8)],
+      [
+        [0, 5],
+        [1, 6],
+        [1, 8],
+      ],
+    ],
+    ['also of one that ended', [sessions([], 5), sessions([], null)], [[1, 5]]],
+  ])('%s', (_what, reports, expected) => {
+    const { reattaches = [] } = told(...reports).history['api'] ?? {};
+    expect(reattaches.map(({ slot = 0, at: when }) => [slot, when - T])).toEqual(expected);
+  });
+});
+
 /** Any life of some targets, a report after the other. */
 const life = fc.array(
   fc.record({
@@ -115,6 +203,8 @@ const life = fc.array(
     cpuSeconds: fc.double({ min: 0, max: 100, noNaN: true }),
     stop: fc.option(fc.integer({ min: 0, max: 5_000 })),
     reattached: fc.boolean(),
+    /** A further session, too. */
+    further: fc.option(fc.integer({ min: 1, max: 2 })),
   }),
   { maxLength: 60 },
 );
@@ -122,9 +212,11 @@ const life = fc.array(
 function* reports(steps: typeof life extends fc.Arbitrary<infer T> ? T : never): Generator<[StatusReport, number]> {
   let now = T;
   let known: readonly ReattachReport[] = [];
-  for (const { step, names, phase, pid, cpuSeconds, stop, reattached } of steps) {
+  const rows = new Map<number, WorkerSlotReport>();
+  for (const { step, names, phase, pid, cpuSeconds, stop, reattached, further } of steps) {
     now += step;
     if (reattached) known = [...known, { at: now, ms: 100, seenMs: 50, reason: 'reload' as const }].slice(-50);
+    if (further !== null) rows.set(further, row(further, one(now - T)));
     const reattach = { count: known.length, last: known.at(-1) ?? null, history: known };
     const targets = names.map((name): TargetReport => ({
       ...attached,
@@ -136,6 +228,7 @@ function* reports(steps: typeof life extends fc.Arbitrary<infer T> ? T : never):
       stoppedAt: stop === null ? null : `app.py:${String(stop)}`,
       pause: stop === null ? null : { since: now - stop, until: null, limits: [] },
       reattach,
+      workers: [...rows.values()],
     }));
     yield [report(targets), now];
   }

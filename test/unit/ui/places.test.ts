@@ -21,9 +21,21 @@ test('a container of Docker: its own line says it all', () => {
   expect(placeLines({ ...attached, replicas: [replica('api', '', true)] }, style)).toEqual([]);
 });
 
+const NONE = { count: 0, last: null };
+
 test('workers, where there are several', () => {
   const row = (slot: number | null, pid: number | null, message: string, session = true) =>
-    ({ slot, pid, replica: 'api', generation: 1, phase: null, session, stoppedAt: null, message }) as const;
+    ({
+      slot,
+      pid,
+      replica: 'api',
+      generation: 1,
+      phase: null,
+      session,
+      stoppedAt: null,
+      reattach: NONE,
+      message,
+    }) as const;
   expect(placeLines({ ...attached, workers: [row(0, 43, 'spawned')] }, style)).toEqual([]);
   const workers = [
     row(0, 43, 'attached'),
