@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
+import { messageOf } from '../../src/lib/errors.ts';
 import { call } from '../support/forward-app.ts';
 import { ensureKubernetes } from '../support/kubernetes.ts';
 import { freePort } from '../support/machine.ts';
@@ -99,8 +100,8 @@ export async function measureForward(rounds: number): Promise<{ wand: ForwardFig
     await daemon.target('attached', ({ phase }) => phase === 'attached', { timeoutMs: 60_000 });
     const figures = { wand: none(), kubectl: none() };
     for (let round = 0; round < rounds; round += 1) {
-      await measure(ours, figures.wand);
-      await measure(theirs, figures.kubectl);
+      await named('wand', measure(ours, figures.wand));
+      await named('kubectl', measure(theirs, figures.kubectl));
     }
     return figures;
   } finally {
@@ -108,6 +109,15 @@ export async function measureForward(rounds: number): Promise<{ wand: ForwardFig
     await daemon.stop();
     await app.stop();
     await namespace.remove();
+  }
+}
+
+/** Says whose connection it was that broke. */
+async function named(who: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    throw new Error(`a connection by ${who} broke: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -32,7 +32,8 @@ export async function countRequests(kubeconfig: string, folder: string): Promise
     const { method, url: path, headers } = incoming;
     const options: RequestOptions = { hostname: upstream.hostname, port: upstream.port, method, path, headers };
     const outgoing = secureRequest({ ...options, agent }, (response: IncomingMessage) => {
-      answer.writeHead(response.statusCode ?? 502, response.headers);
+      // A watch is answered long before its first event.
+      answer.writeHead(response.statusCode ?? 502, response.headers).flushHeaders();
       response.pipe(answer);
     });
     outgoing.on('error', () => answer.destroy());
