@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { DapClient } from '../support/dap-client.ts';
 import { debugpyRequirement } from '../support/debugpy-requirement.ts';
 import { ensureKubernetes } from '../support/kubernetes.ts';
@@ -22,6 +23,8 @@ import { startBenchPod, startRun } from './wand-run.ts';
 export interface RolloutTimes {
   /** From the start of the new pod's worker to its breakpoints verified, ms. */
   readonly startToVerified: number[];
+  /** From when the API server told of the running container to there, ms: what is left when the cluster's own time is off. */
+  readonly toldToVerified: number[];
   /** From `kubectl rollout restart` to there: the cluster's time and ours. */
   readonly whole: number[];
   readonly editorDisconnects: number;
@@ -32,24 +35,50 @@ export async function measureRollouts(rollouts: number): Promise<RolloutTimes> {
   const run = await startRun('kubernetes');
   const app = run.app as PodApp;
   const startToVerified: number[] = [];
+  const toldToVerified: number[] = [];
   const whole: number[] = [];
+  using pods = new PodWatch(app);
   try {
     const editor = await run.attach();
     for (let round = 1; round <= rollouts && !editor.closed; round += 1) {
       const begin = Date.now();
       const rolling = app.rollout();
-      const { reattach } = await run.daemon.target('re-attached', (target) => target.reattach.count >= round, {
+      const { reattach, worker } = await run.daemon.target('re-attached', (target) => target.reattach.count >= round, {
         timeoutMs: 60_000,
       });
       if (reattach.last !== null) {
         startToVerified.push(reattach.last.ms);
         whole.push(reattach.last.at - begin);
+        const told = pods.running.get(worker?.replica.split('/')[0] ?? '');
+        if (told !== undefined) toldToVerified.push(reattach.last.at - told);
       }
       await rolling;
     }
-    return { startToVerified, whole, editorDisconnects: editor.closed ? 1 : 0 };
+    return { startToVerified, toldToVerified, whole, editorDisconnects: editor.closed ? 1 : 0 };
   } finally {
     await run.stop();
+  }
+}
+
+/** When the API server told that a pod's container runs, by kubectl's own watch. */
+class PodWatch implements Disposable {
+  /** Name of the pod → ms since the epoch. */
+  readonly running = new Map<string, number>();
+  readonly #kubectl: ChildProcess;
+
+  constructor({ cluster, namespace }: PodApp) {
+    const fields = '{.metadata.name} {.status.containerStatuses[0].state.running.startedAt}{"\\n"}';
+    const args = ['--kubeconfig', cluster.kubeconfig, '-n', namespace, 'get', 'pods', '-w', '-o', `jsonpath=${fields}`];
+    this.#kubectl = spawn(cluster.kubectlProgram, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    if (this.#kubectl.stdout === null) return;
+    createInterface(this.#kubectl.stdout).on('line', (line) => {
+      const [name = '', startedAt = ''] = line.split(' ');
+      if (startedAt !== '' && !this.running.has(name)) this.running.set(name, Date.now());
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#kubectl.kill();
   }
 }
 
