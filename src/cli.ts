@@ -260,12 +260,17 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
   program
     .command('init')
     .description('look at the project, write a config and what your editor needs to attach')
-    .option('-y, --yes', 'ask nothing')
+    .option('-y, --yes', 'ask nothing: write it, and start nothing')
+    .option('--start', 'start `wand watch` with it, without a question')
+    .option('--no-start', 'do not offer that')
     .option('--editor <name>', `${EDITORS.join(', ')} (default: vscode; may be given again)`, collect, [])
     .action(
       run(async (options: Record<string, never>) => {
-        const { initCommand } = await import('./commands/init.ts');
-        return initCommand(options);
+        const [{ initCommand }, { processIo }] = await Promise.all([
+          import('./commands/init.ts'),
+          import('./commands/init-io.ts'),
+        ]);
+        return initCommand(options, processIo(leave));
       }),
     );
 
@@ -340,7 +345,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   if (argv[0] !== 'watch' && argv[0] !== 'debug') {
     for (const stream of [process.stdout, process.stderr]) {
       stream.on('error', () => {
-        leave(code);
+        // What it is about to start goes on, too.
+        if (argv[0] !== 'init') leave(code);
       });
     }
   }

@@ -1,12 +1,22 @@
 // Owns reading a Dockerfile as far as `wand init` needs it: what runs, and where. Pure.
+import { posix } from 'node:path';
 
 export interface DockerfileFacts {
   /** Absolute, null when the image's own counts. */
   readonly workdir: string | null;
   /** ENTRYPOINT and CMD as one command line; empty: the image's own. */
   readonly command: readonly string[];
+  /** Files of the build's context and where they are put: `.` to `/app`. */
+  readonly copies: readonly Copy[];
   /** "3.11" of `FROM python:3.11-slim`; null: not to be seen. */
   readonly python: string | null;
+}
+
+export interface Copy {
+  /** Relative to the context. */
+  readonly source: string;
+  /** Absolute. */
+  readonly destination: string;
 }
 
 interface Stage {
@@ -15,6 +25,7 @@ interface Stage {
   workdir: string | null;
   entrypoint: readonly string[];
   cmd: readonly string[];
+  copies: readonly Copy[];
   readonly variables: Map<string, string>;
 }
 
@@ -34,13 +45,15 @@ export function readDockerfile(text: string, target: string | null = null): Dock
         workdir: base?.workdir ?? null,
         entrypoint: base?.entrypoint ?? [],
         cmd: base?.cmd ?? [],
+        copies: base?.copies ?? [],
         variables: new Map([...globals, ...(base?.variables ?? [])]),
       });
     } else if (instruction === 'ARG' || instruction === 'ENV') {
       for (const [key, text] of assignments(rest)) (stage?.variables ?? globals).set(key, value(text));
     } else if (stage !== undefined && instruction === 'WORKDIR') {
-      const path = unquote(value(rest));
-      stage.workdir = path.startsWith('/') ? path : `${(stage.workdir ?? '').replace(/\/$/, '')}/${path}`;
+      stage.workdir = below(stage.workdir, unquote(value(rest)));
+    } else if (stage !== undefined && (instruction === 'COPY' || instruction === 'ADD')) {
+      stage.copies = [...stage.copies, ...copiesOf(value(rest), stage.workdir)];
     } else if (stage !== undefined && instruction === 'CMD') {
       stage.cmd = commandWords(rest);
     } else if (stage !== undefined && instruction === 'ENTRYPOINT') {
@@ -53,8 +66,26 @@ export function readDockerfile(text: string, target: string | null = null): Dock
   return {
     workdir: built.workdir,
     command: [...built.entrypoint, ...built.cmd],
+    copies: built.copies,
     python: /(?:^|\/)python:(\d+\.\d+)/.exec(built.from)?.[1] ?? null,
   };
+}
+
+/** Of the context only: what another stage or an address gives is no source of the project. */
+function copiesOf(text: string, workdir: string | null): readonly Copy[] {
+  if (/(^|\s)--from=/.test(text)) return [];
+  const words = commandWords(text.replace(/(^|\s)--\S+/g, ' ').trim());
+  const last = words.at(-1);
+  if (last === undefined) return [];
+  const destination = below(workdir, last);
+  return words
+    .slice(0, -1)
+    .filter((source) => !/^(\w+:\/\/|<<)/.test(source))
+    .map((source) => ({ source: posix.normalize(source).replace(/^\/|\/$/g, '') || '.', destination }));
+}
+
+function below(folder: string | null, path: string): string {
+  return posix.resolve('/', folder ?? '', path);
 }
 
 /** Comments are out, continued lines are one. */

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { parseYaml } from '../lib/yaml.ts';
 import type { SourceText } from './init-app.ts';
-import { type ComposeProject, readCompose } from './init-compose.ts';
+import { type ComposeProject, type ComposeService, readCompose } from './init-compose.ts';
 import { findRunning, type RunningProgram } from './init-running.ts';
 import { type DockerfileFacts, readDockerfile } from './init-dockerfile.ts';
 import { type ManifestWorkload, readManifests } from './init-manifests.ts';
@@ -15,7 +15,8 @@ export interface RunningContainer {
   readonly compose: { readonly project: string; readonly service: string } | null;
   readonly workingDir: string;
   readonly mounts: readonly { readonly source: string; readonly destination: string }[];
-  readonly program: string;
+  /** Of its first process. */
+  readonly command: readonly string[];
 }
 
 export interface Findings {
@@ -33,6 +34,12 @@ export interface Findings {
   readonly top: ReadonlySet<string>;
   /** Folder of a virtual environment's programs, relative, with a slash at its end; empty: none. */
   readonly bin: string;
+  /** Text of the files that say what the project needs. */
+  readonly requirements: string;
+  /** Those of `RUNNERS` that can be run here. */
+  readonly runners: ReadonlySet<string>;
+  /** Ports of this machine, from the first that wand would take, that somebody has. */
+  readonly takenPorts: ReadonlySet<number>;
   /** What could not be read, in words. */
   readonly troubles: readonly string[];
 }
@@ -49,6 +56,8 @@ const SKIPPED = new Set([
   'docs',
   'migrations',
 ]);
+/** They run a program in the project's own environment: `uv run`. */
+export const RUNNERS = ['uv', 'poetry', 'pdm', 'pipenv'];
 const MAX_FILES = 400;
 const MAX_BYTES = 256 * 1024;
 const MAX_DEPTH = 3;
@@ -57,7 +66,7 @@ const MAX_DEPTH = 3;
 export async function lookAtProject(
   root: string,
   env: Readonly<Record<string, string | undefined>>,
-): Promise<Omit<Findings, 'containers' | 'noContainers'>> {
+): Promise<Omit<Findings, 'containers' | 'noContainers' | 'takenPorts' | 'runners'>> {
   const troubles: string[] = [];
   const top = new Set(await names(root));
   const compose = await lookAtCompose(root, top, env, troubles);
@@ -78,14 +87,18 @@ export async function lookAtProject(
     const facts = text === null ? null : readDockerfile(text, build.target);
     if (facts !== null) dockerfiles.set(dockerfileKey(root, build), facts);
   }
-  const [sources, bin, running, manifests] = await Promise.all([
+  const wants = [...top].filter((name) => /^(pyproject\.toml|Pipfile|requirements[\w.-]*\.(txt|in))$/.test(name));
+  const [sources, bin, running, needs, manifests] = await Promise.all([
     textFiles(root, '.py'),
     programs(root),
     findRunning(root),
+    Promise.all(wants.map((name) => contents(join(root, name)))),
     Promise.all(['.yaml', '.yml'].map((ending) => textFiles(root, ending))),
   ]);
   const workloads = readManifests(manifests.flat());
-  return { root, dockerfiles, compose, top, sources, workloads, bin, running, troubles };
+  const requirements = needs.join('\n');
+  const found = { root, dockerfiles, compose, top, sources, workloads, bin, running, troubles };
+  return { ...found, requirements };
 }
 
 /** Path of a service's Dockerfile below the project. */
@@ -96,12 +109,17 @@ function dockerfilePath(root: string, build: { readonly context: string; readonl
 }
 
 /** The key in `dockerfiles`: the path, and the stage that is built where it is not the last one. */
-export function dockerfileKey(
+function dockerfileKey(
   root: string,
   build: { readonly context: string; readonly dockerfile: string; readonly target: string | null },
 ): string {
   const path = dockerfilePath(root, build);
   return build.target === null ? path : `${path}#${build.target}`;
+}
+
+/** What the image of a service is built by. */
+export function dockerfileOf(service: ComposeService, { root, dockerfiles }: Findings): DockerfileFacts | undefined {
+  return service.build === null ? undefined : dockerfiles.get(dockerfileKey(root, service.build));
 }
 
 async function lookAtCompose(
@@ -159,7 +177,7 @@ async function textFiles(root: string, ending: string): Promise<SourceText[]> {
 }
 
 async function programs(root: string): Promise<string> {
-  for (const folder of ['.venv/bin/', 'venv/bin/', '.venv/Scripts/', 'venv/Scripts/']) {
+  for (const folder of ['.venv/bin/', 'venv/bin/', 'env/bin/', '.venv/Scripts/', 'venv/Scripts/']) {
     if ((await names(join(root, folder))).some((name) => name.startsWith('python'))) return folder;
   }
   return '';

@@ -1,13 +1,16 @@
 // Owns the proposal of `wand init`: from what was found to targets, each with its reason. Pure.
 import { basename, relative, resolve } from 'node:path';
-import { inferPathMappings } from '../core/path-mappings.ts';
+import { FIRST_PORT } from '../core/target-defaults.ts';
 import type { PathMapping } from '../core/types.ts';
 import type { KubernetesInput, TargetInput } from '../config/input.ts';
-import { findApp, runsPython } from './init-app.ts';
+import { findApps, runsPython } from './init-app.ts';
 import type { ComposeService } from './init-compose.ts';
+import type { DockerfileFacts } from './init-dockerfile.ts';
 import { isPythonWorkload, type ManifestWorkload } from './init-manifests.ts';
+import { dockerfileOf, type Findings, type RunningContainer } from './init-look.ts';
+import { infer, mappingsOf } from './init-mappings.ts';
+import { containerNotes, dockerfileNotes, serviceNotes, workloadNote } from './init-notes.ts';
 import { matchOf } from './init-running.ts';
-import { dockerfileKey, type Findings, type RunningContainer } from './init-look.ts';
 
 export interface Proposal {
   readonly name: string;
@@ -23,10 +26,6 @@ export interface Proposals {
   /** What the user should know. */
   readonly notes: readonly string[];
 }
-
-const FIRST_PORT = 5679;
-/** CPython's remote debugging protocol starts there. */
-const FIRST_MINOR = 14;
 
 interface Draft extends Omit<Proposal, 'input'> {
   readonly source:
@@ -61,44 +60,56 @@ export function propose(findings: Findings): Proposals {
   else
     for (const { name } of foreign) notes.push(`container ${name} runs Python too: \`wand debug --container ${name}\``);
   for (const service of services) notes.push(...serviceNotes(service, findings));
+  notes.push(...ofProject.flatMap(containerNotes));
+  if (drafts.some(({ source }) => 'command' in source))
+    notes.push(...dockerfileNotes(findings), ...celeryNotes(drafts));
   return { targets: withPorts(unique(drafts), findings), notes };
 }
 
 function fromService(service: ComposeService, findings: Findings): Draft {
-  const { root, compose, containers } = findings;
+  const { root, compose, containers, sources } = findings;
   const project = compose?.project.name ?? '';
   const running = containers.find((c) => c.compose?.project === project && c.compose.service === service.name);
   const image = dockerfileOf(service, findings);
   const workingDir = running?.workingDir ?? service.workingDir ?? image?.workdir ?? null;
   const mounts = service.mounts.map((mount) => ({ ...mount, source: resolve(root, mount.source) }));
-  const inferred = infer(root, workingDir, mounts);
-  // What is built from a folder below the project holds that folder, not the project.
   const context = service.build === null ? root : resolve(root, service.build.context);
-  const ofContext = context !== root && workingDir !== null ? infer(context, workingDir, mounts) : [];
-  const explicit = ofContext.length > 0 && inferred.every(({ local }) => local === root);
   const state = running === undefined ? '' : ', runs now';
   return {
     name: service.name,
     source: { docker: { compose: { project, service: service.name } } },
     because: `Compose service ${service.name} (${compose?.files.join(', ') ?? ''})${state}`,
-    mappings: explicit ? ofContext : inferred,
-    explicit,
+    ...mappingsOf({ root, context, workingDir, mounts, copies: image?.copies ?? [], sources }),
   };
 }
 
-function fromContainer(container: RunningContainer, { root }: Findings): Draft {
-  const { compose, name, image } = container;
+function fromContainer(container: RunningContainer, findings: Findings): Draft {
+  const { compose, name, image, workingDir, mounts } = container;
+  const { root, sources } = findings;
   const source = compose === null ? { docker: { container: name } } : { docker: { compose } };
+  const [file, built] = builtFrom(container, findings) ?? [null, null];
+  const what = file === null ? `image ${image}` : `built from ${file}`;
   return {
     name: compose?.service ?? name,
     source,
     because:
-      compose === null
-        ? `container ${name} (image ${image}), runs now`
-        : `Compose service ${compose.service}, runs now`,
-    mappings: infer(root, container.workingDir, container.mounts),
-    explicit: false,
+      compose === null ? `container ${name} (${what}), runs now` : `Compose service ${compose.service}, runs now`,
+    ...mappingsOf({ root, context: root, workingDir, mounts, copies: built?.copies ?? [], sources }),
   };
+}
+
+/** The Dockerfile that says what this container does: its command, and where. */
+function builtFrom(
+  { workingDir, command }: RunningContainer,
+  { dockerfiles }: Findings,
+): readonly [string, DockerfileFacts] | null {
+  // The form for a shell is run by one.
+  const words = command[0] === '/bin/sh' && command[1] === '-c' ? (command[2] ?? '').split(/\s+/) : command;
+  const isIt = (facts: DockerfileFacts): boolean =>
+    facts.command.length > 0 &&
+    (facts.workdir ?? '/') === (workingDir === '' ? '/' : workingDir) &&
+    facts.command.join(' ') === words.join(' ').replace(/^exec /, '');
+  return [...dockerfiles].find(([, facts]) => isIt(facts)) ?? null;
 }
 
 function pythonWorkloads({ workloads, dockerfiles }: Findings): readonly ManifestWorkload[] {
@@ -107,14 +118,22 @@ function pythonWorkloads({ workloads, dockerfiles }: Findings): readonly Manifes
 }
 
 function fromWorkload({ kind, name, namespace, file, workingDir }: ManifestWorkload, findings: Findings): Draft {
+  const { root, sources } = findings;
   const [image] = findings.dockerfiles.values();
+  const copies = image?.copies ?? [];
   const place = namespace === null ? {} : { namespace };
   return {
     name,
     source: { kubernetes: { ...named(kind, name), ...place } },
     because: `${kind} ${name} (${file})`,
-    mappings: infer(findings.root, workingDir ?? image?.workdir ?? null, []),
-    explicit: false,
+    ...mappingsOf({
+      root,
+      context: root,
+      workingDir: workingDir ?? image?.workdir ?? null,
+      mounts: [],
+      copies,
+      sources,
+    }),
   };
 }
 
@@ -133,37 +152,33 @@ function named(kind: ManifestWorkload['kind'], name: string): KubernetesInput {
   }
 }
 
-function workloadNote({ kind, name, namespace, file }: ManifestWorkload): string {
-  const place = namespace === null ? '' : `-n ${namespace} `;
-  const short = kind === 'knative' ? 'ksvc' : kind;
-  return `${file} has ${kind} ${name}: \`wand debug ${place}${short}/${name}\`, or \`kubernetes: { ${kind}: '${name}' }\``;
-}
-
-function fromThisMachine({ root, sources, top, bin, running }: Findings): Draft[] {
+function fromThisMachine({ root, sources, bin, running, runners, top, requirements }: Findings): Draft[] {
   if (running.length > 0) {
     return running.map(({ words }) => ({
-      name: basename(words[0] ?? 'app'),
+      name: basename(words[0] ?? 'app', '.py'),
       source: { process: { match: matchOf(words) } },
       because: `runs now in this folder: ${words.join(' ')}`,
       mappings: [],
       explicit: false,
     }));
   }
-  const runner = top.has('uv.lock') ? ['uv', 'run'] : top.has('poetry.lock') ? ['poetry', 'run'] : [];
-  const app = findApp({ files: sources, runner, bin: runner.length > 0 ? '' : bin });
-  if (app === null) return [];
+  const runner = runnerOf(top);
+  // Without the program that keeps it, its environment is still there.
+  const isUsed = runner !== null && (bin === '' || runners.has(runner));
+  const how = isUsed ? { runner: [runner, 'run'], bin: '' } : { runner: [], bin };
   const folder = root.split(/[\\/]/).at(-1) ?? '';
-  return [{ name: folder, source: { command: app.command }, because: app.because, mappings: [], explicit: false }];
+  return findApps({ files: sources, requirements, ...how }).map(({ command, because, role }) => ({
+    name: role === 'web' ? folder : 'worker',
+    source: { command },
+    because,
+    mappings: [],
+    explicit: false,
+  }));
 }
 
-function infer(root: string, workingDir: string | null, mounts: RunningContainer['mounts']): PathMapping[] {
-  const scope = { kind: 'namespace' } as const;
-  const replica = { id: '', name: '', state: 'running', startedAt: '', scope, mounts } as const;
-  return inferPathMappings(root, workingDir === null ? replica : { ...replica, workingDir }, 'docker');
-}
-
-function dockerfileOf(service: ComposeService, { root, dockerfiles }: Findings) {
-  return service.build === null ? undefined : dockerfiles.get(dockerfileKey(root, service.build));
+function runnerOf(top: ReadonlySet<string>): string | null {
+  const locks = { 'uv.lock': 'uv', 'poetry.lock': 'poetry', 'pdm.lock': 'pdm', 'Pipfile.lock': 'pipenv' };
+  return Object.entries(locks).find(([file]) => top.has(file))?.[1] ?? null;
 }
 
 function isPython(service: ComposeService, findings: Findings): boolean {
@@ -173,9 +188,11 @@ function isPython(service: ComposeService, findings: Findings): boolean {
   return isPythonImage || (service.command.length === 0 && runsPython(image?.command ?? []));
 }
 
-/** It mounts something of the project, or has its folder's name. */
-function isOfProject(container: RunningContainer, { root }: Findings): boolean {
+/** It mounts something of the project, does what its Dockerfile says, or has its folder's name. */
+function isOfProject(container: RunningContainer, findings: Findings): boolean {
+  const { root } = findings;
   if (infer(root, null, container.mounts).length > 0) return true;
+  if (container.compose === null && builtFrom(container, findings) !== null) return true;
   const folder = (root.split(/[\\/]/).at(-1) ?? '').toLowerCase();
   const image =
     container.image
@@ -186,22 +203,14 @@ function isOfProject(container: RunningContainer, { root }: Findings): boolean {
 }
 
 /** What a Compose project of somebody else runs is not ours to propose. */
-function isForeignPython({ compose, program }: RunningContainer): boolean {
-  return compose === null && runsPython([program]);
+function isForeignPython({ compose, command }: RunningContainer): boolean {
+  return compose === null && runsPython(command.flatMap((word) => word.split(/\s+/)));
 }
 
-function serviceNotes(service: ComposeService, findings: Findings): string[] {
-  const image = dockerfileOf(service, findings);
-  const version = image?.python ?? /(?:^|\/)python:(\d+\.\d+)/.exec(service.image ?? '')?.[1];
-  const minor = version === undefined ? null : Number(/^3\.(\d+)$/.exec(version)?.[1] ?? Number.NaN);
-  const notes: string[] = [];
-  if (minor !== null && minor < FIRST_MINOR) {
-    notes.push(`${service.name} runs Python ${version ?? ''}: wand can enter 3.14 and later, so change its base image`);
-  }
-  if ([...service.command, ...(image?.command ?? [])].some((word) => word === 'debugpy')) {
-    notes.push(`${service.name} starts debugpy itself: wand does without it, and without its published port`);
-  }
-  return notes;
+function celeryNotes(drafts: readonly Draft[]): string[] {
+  return drafts
+    .filter(({ source }) => 'command' in source && source.command.some((word) => /(^|\/)celery$/.test(word)))
+    .map(({ name }) => `celery does not reload by itself: after a change of its code \`wand restart ${name}\``);
 }
 
 /** The names are keys of the config: letters, digits, `-`, `_` and `.`, each once. */
@@ -217,9 +226,13 @@ function unique(drafts: readonly Draft[]): Draft[] {
   });
 }
 
-/** Written down, so that launch.json and the config agree; ports that Compose publishes are not ours to take. */
-function withPorts(drafts: readonly Draft[], { root, compose }: Findings): Proposal[] {
-  const taken = new Set((compose?.project.services ?? []).flatMap((service) => service.hostPorts));
+/**
+ * Written down, so that launch.json and the config agree; ports that Compose publishes are not ours to take, nor those that
+ * somebody has now: the wand of another project.
+ */
+function withPorts(drafts: readonly Draft[], { root, compose, takenPorts }: Findings): Proposal[] {
+  const taken = new Set(takenPorts);
+  for (const { hostPorts } of compose?.project.services ?? []) for (const port of hostPorts) taken.add(port);
   let next = FIRST_PORT;
   return drafts.map(({ source, explicit, ...rest }) => {
     while (taken.has(next)) next += 1;

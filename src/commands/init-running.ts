@@ -1,7 +1,8 @@
 // Owns finding, for `wand init`, what runs on this machine in the project's folder already: to start it a second time
 // would only meet a taken port. Linux; elsewhere nothing is found. Reads only.
+import { existsSync } from 'node:fs';
 import { readFile, readdir, readlink } from 'node:fs/promises';
-import { basename, sep } from 'node:path';
+import { basename, resolve, sep } from 'node:path';
 import { runsPython } from './init-app.ts';
 
 /** A Python program that runs now; `words`: its command line from the program's own name on. */
@@ -29,12 +30,29 @@ async function lookAt(pid: number, root: string): Promise<Seen | null> {
     const words = ownWords(
       (await readFile(`/proc/${String(pid)}/cmdline`, 'utf8')).split('\0').filter((w) => w !== ''),
     );
-    if (words === null) return null;
+    if (words === null || !isApp(words, root, cwd)) return null;
     const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8');
     return { pid, words, ppid: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) };
   } catch {
     return null; // It ended, or is another user's.
   }
+}
+
+/** What runs an app. Not formatters, language servers, notebooks and tests, which run in the project's folder, too. */
+const SERVERS =
+  /^(uvicorn|gunicorn|hypercorn|daphne|granian|flask|fastapi|celery|dramatiq|rq|arq|streamlit|sanic|litestar|watchfiles|watchmedo|honcho)$/;
+
+/** A server, or a script or module of the project itself. `words`: as `ownWords` gives them. */
+export function isApp(words: readonly string[], root: string, cwd: string): boolean {
+  const [program = '', first] = words;
+  if (/^(uv|poetry|pdm|pipenv)$/.test(program)) return first === 'run' && isApp(words.slice(2), root, cwd);
+  if (SERVERS.test(program)) return true;
+  const asModule = program.replaceAll('.', '/');
+  const paths = program.endsWith('.py') ? [program] : [`${asModule}.py`, `${asModule}/__main__.py`];
+  const script = paths.map((path) => resolve(cwd, path)).find((path) => existsSync(path));
+  if (script === undefined || !script.startsWith(root + sep)) return false;
+  const isInstalled = /(^|\/)(\.[^/]+|site-packages|node_modules)\//.test(script.slice(root.length));
+  return !isInstalled && (basename(script) !== 'manage.py' || (first ?? '').startsWith('runserver'));
 }
 
 /** `uvicorn app:app` of `/venv/bin/python3.14 /venv/bin/uvicorn app:app`; null for what is no Python program. */

@@ -1,47 +1,41 @@
 // Owns `wand init`: looks at the project, shows what it found, and writes a config and what the editors need. Never
 // overwrites a config, asks on a terminal, and changes nothing without a yes.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { join, relative } from 'node:path';
 import { findConfig } from '../config/find.ts';
 import { loadConfigFile } from '../config/load.ts';
+import { FIRST_PORT } from '../core/target-defaults.ts';
+import type { TargetConfig } from '../core/types.ts';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { printable } from '../lib/printable.ts';
-import { type EditorName, editorsOf } from './editor-names.ts';
-import { editorSetup } from './init-editors.ts';
-import { type Findings, lookAtProject, type RunningContainer } from './init-look.ts';
+import { editorsOf } from './editor-names.ts';
+import type { InitIo } from './init-io.ts';
+import { type Findings, lookAtProject, RUNNERS } from './init-look.ts';
+import { offer, offerEditors, type OfferOptions } from './init-offer.ts';
 import { type Proposal, propose } from './init-propose.ts';
 import { skaffoldAdvice } from './init-skaffold.ts';
-import { configText, launchEntry, launchText, type LaunchTarget } from './init-text.ts';
+import { offerStart, type Ready, type StartOptions, wandIn } from './init-start.ts';
+import { configText, type LaunchTarget } from './init-text.ts';
+import { tiltAdvice } from './init-tilt.ts';
 
-export interface InitOptions {
-  readonly yes?: boolean;
-  /** What to configure: VS Code when none is named. */
-  readonly editor?: readonly string[];
-}
+export interface InitOptions extends OfferOptions, StartOptions {}
 
-/** The world of `wand init`; tests bring their own. */
-export interface InitIo {
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly print: (line: string) => void;
-  /** Asks, and gives the answer without spaces around it; null: there is nobody to ask. */
-  readonly ask: ((question: string) => Promise<string>) | null;
-  readonly listContainers: (signal: AbortSignal) => Promise<readonly RunningContainer[]>;
-}
-
+/** So many ports are looked at for free ones. */
+const PORTS = 40;
 /** An engine that does not answer must not hold up the rest, ms. */
 const CONTAINERS_BUDGET_MS = 5_000;
 
-/** Exit code 0, also when there was nothing to do. @throws DebugwandError `nothing-found`, `config-invalid`, `usage` */
-export async function initCommand(options: InitOptions, io: InitIo = processIo()): Promise<number> {
+/**
+ * Exit code 0, also when there was nothing to do; that of `wand watch` when it was started.
+ * @throws DebugwandError `nothing-found`, `config-invalid`, `usage`, `command-not-found`
+ */
+export async function initCommand(options: InitOptions, io: InitIo): Promise<number> {
   editorsOf(options.editor ?? []);
   const existing = await findConfig(io.cwd);
   if (existing !== null) return await initLaunch(existing, options, io);
   const findings = await look(io);
   const { targets, notes } = propose(findings);
   show(findings, targets, notes, io);
-  if (targets.length === 0) throw nothingFound(findings);
+  if (targets.length === 0) throw nothingFound(findings, io);
   const chosen = await choose(targets, options, io);
   if (chosen.length === 0) {
     io.print('nothing was written');
@@ -49,12 +43,24 @@ export async function initCommand(options: InitOptions, io: InitIo = processIo()
   }
   const file = join(findings.root, 'debugwand.config.ts');
   const text = configText(chosen);
-  await offer({ file, text, what: `write ${relative(io.cwd, file)}`, preview: text }, options, io);
+  const what = `write ${relative(io.cwd, file)}`;
+  const written = await offer({ file, text, what, preview: text }, options, io);
   const launch = chosen.map(({ name, input, mappings }) => ({ name, port: input.port, mappings }));
   await offerEditors(findings.root, launch, options, io);
-  advise(findings, io);
-  end(options, io, 'next: `wand watch`, then attach your editor to 127.0.0.1:' + String(chosen[0]?.input.port ?? ''));
-  return 0;
+  const names = chosen.map(({ name }) => name);
+  advise(findings, names, io);
+  return await end(written ? { root: findings.root, file } : null, options, io);
+}
+
+/** What was written is read again: what starts is what is there. */
+async function end(written: Pick<Ready, 'root' | 'file'> | null, options: InitOptions, io: InitIo): Promise<number> {
+  if (written === null) {
+    const wand = wandIn(io.env);
+    io.print(io.ask === null ? `nothing was written: \`${wand} init --yes\` does it` : 'no config was written');
+    return 0;
+  }
+  const { targets } = await loadConfigFile(written.file, new AbortController().signal);
+  return await offerStart({ ...written, targets }, options, io);
 }
 
 /** A config is there: it stays, and the editors get what they lack. */
@@ -62,15 +68,19 @@ async function initLaunch(file: string, options: InitOptions, io: InitIo): Promi
   io.print(`${relative(io.cwd, file) || file} is there already and stays as it is`);
   const config = await loadConfigFile(file, new AbortController().signal);
   const findings = await look({ ...io, cwd: config.root });
+  await offerEditors(config.root, launchTargets(config.targets, findings), options, io);
+  const names = config.targets.map(({ name }) => name);
+  advise(findings, names, io);
+  return await offerStart({ root: config.root, file, targets: config.targets }, options, io);
+}
+
+/** The targets of a config as launch.json names them; mappings that it leaves out are those that would be proposed. */
+export function launchTargets(targets: readonly TargetConfig[], findings: Findings): LaunchTarget[] {
   const guesses = propose(findings).targets;
-  const launch = config.targets.map(({ name, port, pathMappings }): LaunchTarget => {
+  return targets.map(({ name, port, pathMappings }): LaunchTarget => {
     const guess = guesses.find((proposal) => proposal.name === name);
     return { name, port, mappings: pathMappings.length > 0 ? pathMappings : (guess?.mappings ?? []) };
   });
-  await offerEditors(config.root, launch, options, io);
-  advise(findings, io);
-  end(options, io, 'next: `wand watch`');
-  return 0;
 }
 
 async function look(io: InitIo): Promise<Findings> {
@@ -78,12 +88,14 @@ async function look(io: InitIo): Promise<Findings> {
     (containers) => ({ containers, noContainers: null }),
     (error: unknown) => ({ containers: [], noContainers: messageOf(error) }),
   );
-  return { ...(await lookAtProject(io.cwd, io.env)), ...(await listed) };
+  const [found, takenPorts] = await Promise.all([lookAtProject(io.cwd, io.env), io.portsTaken(FIRST_PORT, PORTS)]);
+  const runners = new Set(RUNNERS.filter((name) => io.whyNotRunnable(name, io.cwd) === null));
+  return { ...found, takenPorts, runners, ...(await listed) };
 }
 
 /** What another tool's own files should say; they are not ours to write. */
-function advise({ top }: Findings, io: InitIo): void {
-  for (const line of skaffoldAdvice(top)) io.print(line);
+function advise({ top }: Findings, names: readonly string[], io: InitIo): void {
+  for (const line of [...skaffoldAdvice(top), ...tiltAdvice(top, names)]) io.print(line);
 }
 
 function show(findings: Findings, targets: readonly Proposal[], notes: readonly string[], io: InitIo): void {
@@ -117,138 +129,11 @@ async function choose(targets: readonly Proposal[], options: InitOptions, io: In
   return targets.filter(({ name }) => wanted.includes(name));
 }
 
-interface Offer {
-  readonly file: string;
-  readonly text: string;
-  /** What is done, as words of a question: `write x`. */
-  readonly what: string;
-  /** Shown where nobody can be asked. */
-  readonly preview: string;
-}
-
-async function offer({ file, text, what, preview }: Offer, options: InitOptions, io: InitIo): Promise<void> {
-  if (options.yes !== true && io.ask === null) {
-    io.print(`would ${what}:`);
-    for (const line of preview.trimEnd().split('\n')) io.print(`    ${line}`);
-    return;
-  }
-  if (options.yes !== true && io.ask !== null) {
-    const answer = await io.ask(`${what}? [Y/n] `);
-    if (!/^(y|yes|)$/i.test(answer)) return;
-  }
-  await mkdir(dirname(file), { recursive: true });
-  // A config that came up meanwhile is somebody's work; what belongs to an editor was merged.
-  await writeFile(file, text, { flag: basename(file) === 'debugwand.config.ts' ? 'wx' : 'w' });
-  io.print(`done: ${what}`);
-}
-
-async function offerEditors(
-  root: string,
-  targets: readonly LaunchTarget[],
-  options: InitOptions,
-  io: InitIo,
-): Promise<void> {
-  for (const editor of editorsOf(options.editor ?? [])) {
-    if (editor === 'vscode') await offerLaunch(root, targets, options, io);
-    else await offerEditor(editor, root, targets, options, io);
-  }
-}
-
-/** A file of the project is written; what belongs into the user's own files or into a dialog is only shown. */
-async function offerEditor(
-  editor: Exclude<EditorName, 'vscode'>,
-  root: string,
-  targets: readonly LaunchTarget[],
-  options: InitOptions,
-  io: InitIo,
-): Promise<void> {
-  const { snippet, file } = editorSetup(editor, targets);
-  const path = join(root, file?.path ?? '');
-  const shown = relative(io.cwd, path);
-  const change = file === null ? null : file.change(await readOrNull(path));
-  if (change !== null && 'text' in change) {
-    for (const name of change.present) io.print(`${shown} has ${JSON.stringify(name)} already, it stays as it is`);
-    const what = `add ${change.added.map((name) => JSON.stringify(name)).join(', ')} to ${shown}`;
-    if (change.added.length > 0)
-      await offer({ file: path, text: change.text, what, preview: snippet.text }, options, io);
-  } else {
-    if (change !== null) io.print(`${shown} stays as it is (${change.error}): add this by hand`);
-    io.print(`${snippet.where}:\n\n${snippet.text}`);
-  }
-  io.print(`then ${snippet.use}`);
-}
-
-async function readOrNull(file: string): Promise<string | null> {
-  return readFile(file, 'utf8').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  });
-}
-
-async function offerLaunch(
-  root: string,
-  targets: readonly LaunchTarget[],
-  options: InitOptions,
-  io: InitIo,
-): Promise<void> {
-  const file = join(root, '.vscode', 'launch.json');
-  const shown = relative(io.cwd, file);
-  const change = launchText(await readOrNull(file), root, targets);
-  const preview = targets.map((target) => JSON.stringify(launchEntry(target, root), null, 2)).join(',\n');
-  if ('error' in change) {
-    io.print(`${shown} cannot be read (${change.error}) and stays as it is; add this to its \`configurations\`:`);
-    for (const line of preview.split('\n')) io.print(`    ${line}`);
-    return;
-  }
-  for (const name of change.present) io.print(`${shown} has ${JSON.stringify(name)} already, it stays as it is`);
-  if (change.added.length === 0) return;
-  const what = `add ${change.added.map((name) => JSON.stringify(name)).join(', ')} to ${shown}`;
-  await offer({ file, text: change.text, what, preview }, options, io);
-}
-
-function end(options: InitOptions, io: InitIo, next: string): void {
-  io.print(options.yes === true || io.ask !== null ? next : 'nothing was written: `wand init --yes` does it');
-}
-
-function nothingFound({ root }: Findings): DebugwandError {
+function nothingFound({ root }: Findings, { env }: InitIo): DebugwandError {
+  const wand = wandIn(env);
   return new DebugwandError({
     code: 'nothing-found',
     message: `there is nothing in ${root} that looks like a Python app: no Compose service, no running container, no app`,
-    fix: 'go to the project, or start its container first; or do without a config: `wand watch -- python app.py`, `wand debug --container NAME`',
+    fix: `go to the project, or start its container first; or do without a config: \`${wand} watch -- python app.py\`, \`${wand} debug --container NAME\``,
   });
 }
-
-function processIo(): InitIo {
-  const { stdin, stdout } = process;
-  const isInteractive = stdin.isTTY && stdout.isTTY;
-  return {
-    cwd: process.cwd(),
-    env: process.env,
-    print: (line) => {
-      stdout.write(`${line}\n`);
-    },
-    ask: isInteractive ? (question) => askOnTerminal(question) : null,
-    listContainers: async (signal) => {
-      const { listRunning } = await import('../targets/docker-list.ts');
-      return listRunning(null, signal);
-    },
-  };
-}
-
-/** Ctrl-C and Ctrl-D are a no, also to what would be asked after it. */
-async function askOnTerminal(question: string): Promise<string> {
-  const { stdin, stdout } = process;
-  if (isAborted) return 'none';
-  const lines = createInterface({ input: stdin, output: stdout });
-  try {
-    return (await lines.question(question)).trim();
-  } catch {
-    isAborted = true;
-    stdout.write('\n');
-    return 'none';
-  } finally {
-    lines.close();
-  }
-}
-
-let isAborted = false;

@@ -5,10 +5,9 @@ import { DebugwandError } from '../lib/errors.ts';
 import { terminalAsker } from './ask.ts';
 import { completed, wantedOf, type ClusterFlags } from './cluster-option.ts';
 import { noSuchTarget } from '../core/no-such-target.ts';
-import { TARGET_DEFAULTS } from '../core/target-defaults.ts';
+import { FIRST_PORT, TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import type { ProjectConfig, TargetConfig, TargetSource } from '../core/types.ts';
 
-export const DEFAULT_PORT = 5679;
 /** A user may be asked meanwhile, and a credential plugin may open a browser. */
 const CLUSTER_MS = 600_000;
 
@@ -81,7 +80,7 @@ export async function targetOf(
   const flagged = await sourceOf(flags, name);
   const cwd = process.cwd();
   if (flagged !== null)
-    return { config: onlyTarget(configOf(flagged.name, flagged.source, DEFAULT_PORT, cwd)), root: cwd };
+    return { config: onlyTarget(configOf(flagged.name, flagged.source, FIRST_PORT, cwd)), root: cwd };
   const project = await loadConfig({ cwd, file: flags.config }, new AbortController().signal);
   if (name === undefined) return { config: onlyTarget(project), root: project.root };
   const found = project.targets.find((target) => target.name === name);

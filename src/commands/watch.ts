@@ -1,5 +1,6 @@
 // Owns `wand watch` and `wand debug`: from flags to a config, then a run of the daemon, here or detached.
 import { basename } from 'node:path';
+import { FIRST_PORT } from '../core/target-defaults.ts';
 import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { loadConfig } from '../config/load.ts';
 import { watchConfig } from '../config/watch.ts';
@@ -9,7 +10,7 @@ import { allowedContexts, allowing } from './allowed-contexts.ts';
 import { terminalAsker } from './ask.ts';
 import { runDaemon, type SessionOptions } from './daemon-session.ts';
 import { detach, isDetached } from './detach.ts';
-import { configOf, DEFAULT_PORT, notInConfig, sourceOf, type TargetFlags } from './target-option.ts';
+import { configOf, notInConfig, sourceOf, type TargetFlags } from './target-option.ts';
 
 /** A config loads within a moment; Ctrl-C ends the process anyhow. */
 const signal = new AbortController().signal;
@@ -88,7 +89,7 @@ export async function debugCommand(workload: string | undefined, options: DebugO
       fix: 'leave it out: ports of this machine are reachable as they are',
     });
   }
-  const config = configOf(flagged.name, flagged.source, port ?? DEFAULT_PORT, process.cwd(), {
+  const config = configOf(flagged.name, flagged.source, port ?? FIRST_PORT, process.cwd(), {
     ...(forward === undefined ? {} : { forward }),
     ...(lease === undefined ? {} : { leaseSeconds: lease }),
   });
@@ -153,7 +154,7 @@ async function withCommand(command: readonly string[], options: WatchOptions): P
     const made = configOf(
       basename(command[0] ?? 'command'),
       source,
-      options.port ?? same?.port ?? DEFAULT_PORT,
+      options.port ?? same?.port ?? FIRST_PORT,
       bare?.root ?? cwd,
     );
     return same === undefined

@@ -11,13 +11,10 @@ import type {
   TargetSource,
   WorkloadKind,
 } from '../core/types.ts';
-import { TARGET_DEFAULTS } from '../core/target-defaults.ts';
+import { FIRST_PORT, TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import { invalidConfig, type Problem } from './problems.ts';
 import { parseForward } from './forward.ts';
 import { type RawConfig, type RawProcess, type RawTarget, readShape, WORKLOAD_KEYS } from './shape.ts';
-
-/** The port of the first target that names none; further ones get the next numbers that nobody uses. */
-export const FIRST_PORT = 5679;
 
 export interface ConfigPlace {
   /** Absolute path of the config file, null for a config made of flags. */

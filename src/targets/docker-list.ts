@@ -14,8 +14,8 @@ export interface FoundContainer {
   readonly workingDir: string;
   /** Bind mounts. */
   readonly mounts: readonly { readonly source: string; readonly destination: string }[];
-  /** The program of the first process. */
-  readonly program: string;
+  /** Of the first process. */
+  readonly command: readonly string[];
 }
 
 const MAX_INSPECTED = 100;
@@ -46,7 +46,7 @@ export async function listRunning(host: string | null, signal: AbortSignal): Pro
           mounts: found.mounts
             .filter((mount) => mount.type === 'bind')
             .map(({ source, destination }) => ({ source, destination })),
-          program: found.path,
+          command: [found.path, ...found.args],
         },
       ];
     });

@@ -48,6 +48,8 @@ export interface ContainerDetails {
   readonly userNamespaceMode: string;
   /** The program of the first process as configured. */
   readonly path: string;
+  /** Its arguments. */
+  readonly args: readonly string[];
   readonly healthCheck: boolean;
 }
 
@@ -155,6 +157,7 @@ export function parseDetails(value: unknown): ContainerDetails | null {
     pidMode: text(hostConfig['PidMode']),
     userNamespaceMode: text(hostConfig['UsernsMode']),
     path: text(f['Path']),
+    args: texts(f['Args']),
     healthCheck: texts(fields(config['Healthcheck'])['Test']).some((word) => word !== 'NONE'),
   };
 }

@@ -1,4 +1,5 @@
 // Owns the making of a target from its config. Providers are loaded when first needed: `wand status` pays for none of them.
+import { stripVTControlCharacters } from 'node:util';
 import type { DebugwandError } from '../lib/errors.ts';
 import type { TargetConfig } from '../core/types.ts';
 import type { FoundContainer } from './docker-list.ts';
@@ -34,7 +35,8 @@ export async function createTarget(config: TargetConfig, context: TargetContext)
     onLine:
       context.onLine ??
       ((_stream, line) => {
-        context.log.info(`${config.name} | ${line}`);
+        // Colours are for a terminal; in a log they are only noise.
+        context.log.info(`${config.name} | ${stripVTControlCharacters(line)}`);
       }),
   });
   await target.start();

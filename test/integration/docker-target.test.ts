@@ -128,7 +128,7 @@ describe.skipIf(docker === undefined)('the docker target', () => {
       mounts: [{ source: code.path, destination: '/code' }],
       image: IMAGES.python314,
       compose: null,
-      program: 'python3.14',
+      command: ['python3.14', '-c', 'import time; time.sleep(1e6)'],
     });
   });
 

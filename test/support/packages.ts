@@ -66,8 +66,22 @@ const CELERY = [
   'wcwidth==0.9.4',
 ] as const;
 
+const FASTAPI_CLI = [
+  'fastapi-cli==0.0.34',
+  'markdown-it-py==4.3.0',
+  'mdurl==0.1.2',
+  'pygments==2.21.0',
+  'rich==15.0.0',
+  'rich-toolkit==0.20.6',
+  'shellingham==1.5.4',
+  'typer==0.29.2',
+] as const;
+
 /** FastAPI under uvicorn, with the compiled parts that production has. */
 export const WEB_PACKAGES: readonly string[] = WEB;
 
 /** Every server and framework of the process-tree table. */
 export const ALL_PACKAGES: readonly string[] = [...WEB, ...FLASK, ...DJANGO, ...SERVERS, ...CELERY];
+
+/** What newcomers have: the frameworks, with `fastapi dev`. */
+export const NEWCOMER_PACKAGES: readonly string[] = [...WEB, ...FLASK, ...DJANGO, ...CELERY, ...FASTAPI_CLI];

@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { EDITORS, editorsOf } from '../../../src/commands/editor-names.ts';
 import { editorSetup } from '../../../src/commands/init-editors.ts';
-import { initCommand, type InitIo } from '../../../src/commands/init.ts';
+import { initCommand } from '../../../src/commands/init.ts';
 import { parseJsonc } from '../../../src/lib/jsonc.ts';
 import { parseToml } from '../../../src/lib/toml.ts';
-import { type Folder, folder } from '../../support/folder.ts';
+import { folder } from '../../support/folder.ts';
+import { initIo as io } from '../../support/init-io.ts';
 
 const TARGETS = [
   { name: 'api', port: 5679 },
@@ -126,17 +127,6 @@ describe('.helix/languages.toml', () => {
 });
 
 describe('wand init --editor', () => {
-  function io(project: Folder): InitIo & { said: string[] } {
-    const said: string[] = [];
-    return {
-      cwd: project.path,
-      env: {},
-      print: (line) => said.push(line),
-      ask: null,
-      listContainers: () => Promise.resolve([]),
-      said,
-    };
-  }
   const CONFIG = "targets:\n  api: { process: { match: 'uvicorn app:app' }, port: 5679 }\n";
 
   test('writes files of the project, shows what is the user’s own, and asks for no launch.json', async () => {

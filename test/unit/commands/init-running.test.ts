@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { findRunning, matchOf, ownWords } from '../../../src/commands/init-running.ts';
+import { findRunning, isApp, matchOf, ownWords } from '../../../src/commands/init-running.ts';
 import { folder } from '../../support/folder.ts';
 
 test.each([
@@ -20,6 +20,29 @@ test.each([
     expect(matchOf(own)).toBe(match);
     expect(new RegExp(matchOf(own)).test(line)).toBe(true);
   }
+});
+
+test.each([
+  ['uvicorn app:app', true],
+  ['manage.py runserver 8001', true],
+  ['manage.py migrate', false],
+  ['uv run flask run', true],
+  ['uv run pytest', false],
+  ['job.py', true],
+  ['shop.worker', true],
+  ['pytest -x', false],
+  ['ipython', false],
+  ['ruff-lsp', false],
+  ['/opt/tool.py', false],
+  ['.venv/lib/python3.14/site-packages/lsp_server.py', false],
+])('%s in the folder of a project: its app is %s', async (line, is) => {
+  await using project = await folder({
+    'manage.py': '',
+    'job.py': '',
+    'shop/worker.py': '',
+    '.venv/lib/python3.14/site-packages/lsp_server.py': '',
+  });
+  expect(isApp(line.split(' '), project.path, project.path)).toBe(is);
 });
 
 test.skipIf(process.platform !== 'linux')(

@@ -1,27 +1,12 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { initCommand, type InitIo } from '../../../src/commands/init.ts';
-import type { RunningContainer } from '../../../src/commands/init-look.ts';
+import { initCommand } from '../../../src/commands/init.ts';
+import type { InitIo } from '../../../src/commands/init-io.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import { DebugwandError } from '../../../src/lib/errors.ts';
 import { parseJsonc } from '../../../src/lib/jsonc.ts';
 import { type Folder, folder } from '../../support/folder.ts';
-
-interface Talk extends InitIo {
-  readonly said: string[];
-}
-
-function io(project: Folder, more: Partial<InitIo> & { containers?: RunningContainer[] } = {}): Talk {
-  const said: string[] = [];
-  return {
-    cwd: project.path,
-    env: {},
-    print: (line) => said.push(line),
-    ask: null,
-    listContainers: () => Promise.resolve(more.containers ?? []),
-    ...more,
-    said,
-  };
-}
+import { initIo as io } from '../../support/init-io.ts';
 
 const load = (project: Folder) => loadConfig({ cwd: project.path }, new AbortController().signal);
 
@@ -149,9 +134,9 @@ describe('wand init', () => {
     expect(said).toContain('note: old starts debugpy itself');
   });
 
-  const container = { image: 'x', compose: null, workingDir: '/', mounts: [], program: 'sh' };
-  const foreign = { ...container, name: 'foreign', program: 'python', compose: { project: 'other', service: 'x' } };
-  const python = { ...container, name: 'api', workingDir: '/code', program: '/usr/bin/python3.14' };
+  const container = { image: 'x', compose: null, workingDir: '/', mounts: [], command: ['sh'] };
+  const foreign = { ...container, name: 'foreign', command: ['python'], compose: { project: 'other', service: 'x' } };
+  const python = { ...container, name: 'api', workingDir: '/code', command: ['/usr/bin/python3.14'] };
 
   test('running containers: those of the project', async () => {
     await using project = await folder({ 'app.py': 'app = FastAPI()' });
@@ -211,12 +196,75 @@ describe('wand init', () => {
       { 'manage.py': '', '.venv/bin/python': '', 'x/app.py': 'app = Flask(__name__)' },
       ['.venv/bin/python', 'manage.py', 'runserver'],
     ],
+    [
+      'FastAPI with its own command line',
+      { 'app/main.py': 'api = FastAPI()', 'requirements.txt': 'fastapi[standard]>=0.115\n' },
+      ['fastapi', 'dev', 'app/main.py', '--app', 'api'],
+    ],
+    [
+      'Flask that a function makes',
+      { 'shop/__init__.py': 'def create_app(config=None):\n    app = Flask(__name__)\n    return app\n' },
+      ['flask', '--app', 'shop:create_app', 'run', '--debug'],
+    ],
+    [
+      'FastAPI that a function makes',
+      { 'main.py': 'def get_application() -> FastAPI:\n    app: FastAPI = FastAPI()\n    return app\n' },
+      ['uvicorn', 'main:get_application', '--factory', '--reload'],
+    ],
+    ['Django in a folder below', { 'backend/manage.py': '' }, ['python', 'backend/manage.py', 'runserver']],
+    [
+      'celery alone',
+      { 'src/shop/tasks.py': 'queue = Celery("shop")\n' },
+      ['celery', '-A', 'shop.tasks:queue', '--workdir', 'src', 'worker', '--pool', 'solo', '--loglevel', 'info'],
+    ],
     ['script', { 'job.py': "if __name__ == '__main__':\n    run()\n" }, ['python', 'job.py']],
   ];
   test.each(apps)('an app of this machine: %s', async (_what, files, command) => {
     await using project = await folder(files);
     await initCommand({ yes: true }, io(project));
     expect((await load(project)).targets).toMatchObject([{ port: 5679, source: { command, cwd: project.path } }]);
+  });
+
+  test('a web app and a worker of celery’s: two targets', async () => {
+    await using project = await folder({
+      'manage.py': '',
+      'shop/celery.py': 'app = Celery("shop")\n',
+      'shop/app.py': 'x = Flask(1)',
+    });
+    await initCommand({ yes: true }, io(project));
+    expect((await load(project)).targets).toMatchObject([
+      { name: project.path.split('/').at(-1), port: 5679, source: { command: ['python', 'manage.py', 'runserver'] } },
+      { name: 'worker', port: 5680, source: { command: expect.arrayContaining(['celery', 'shop.celery']) as unknown } },
+    ]);
+  });
+
+  test('a lock file of a tool that is not here: its environment is', async () => {
+    await using project = await folder({ 'pdm.lock': '', '.venv/bin/python': '', 'app.py': 'app = Flask(__name__)' });
+    const whyNotRunnable: InitIo['whyNotRunnable'] = (name) =>
+      name === 'pdm' ? new DebugwandError({ code: 'command-not-found', message: 'no pdm', fix: 'install it' }) : null;
+    await initCommand({ yes: true }, io(project, { whyNotRunnable }));
+    const command = ['.venv/bin/flask', '--app', 'app:app', 'run', '--debug'];
+    expect((await load(project)).targets).toMatchObject([{ source: { command } }]);
+  });
+
+  test('ports that somebody has are not taken', async () => {
+    await using project = await folder({ 'app.py': 'app = FastAPI()' });
+    const portsTaken: InitIo['portsTaken'] = () => Promise.resolve(new Set([5679, 5680]));
+    await initCommand({ yes: true }, io(project, { portsTaken }));
+    expect((await load(project)).targets).toMatchObject([{ port: 5681 }]);
+  });
+
+  test('a container of the project’s Dockerfile, whatever it is called, with what was copied where', async () => {
+    const dockerfile = 'FROM python:3.14\nWORKDIR /srv\nCOPY backend lib /srv/code/\nCMD exec uvicorn main:app\n';
+    await using project = await folder({ Dockerfile: dockerfile, 'backend/main.py': '', 'app.py': 'app = FastAPI()' });
+    const command = ['/bin/sh', '-c', 'exec uvicorn main:app'];
+    const made = { ...python, name: 'happy_hopper', workingDir: '/srv', command };
+    const talk = io(project, { containers: [made] });
+    await initCommand({ yes: true }, talk);
+    expect((await load(project)).targets).toMatchObject([
+      { source: { container: 'happy_hopper' }, pathMappings: [{ local: project.at('backend'), remote: '/srv/code' }] },
+    ]);
+    expect(talk.said.join('\n')).toContain('happy_hopper is a name that Docker made up');
   });
 
   test('nothing to find, broken files, no engine: said, and nothing is written', async () => {
@@ -250,7 +298,9 @@ describe('wand init', () => {
       },
     });
     await initCommand({}, talk);
-    expect(asked).toHaveLength(3);
+    expect(asked).toHaveLength(4);
+    expect(asked[3]).toBe('start it now? [Y/n] ');
+    expect(talk.watched).toEqual([]);
     expect(asked[0]).toContain('web, old');
     expect((await load(project)).targets.map(({ name }) => name)).toEqual(['web', 'old']);
     await expect(readFile(project.at('.vscode/launch.json'))).rejects.toThrow('ENOENT');

@@ -113,6 +113,7 @@ const DETAILS: ContainerDetails = {
   pidMode: '',
   userNamespaceMode: '',
   path: 'uvicorn',
+  args: [],
   healthCheck: false,
 };
 
