@@ -26,9 +26,9 @@ class Doors:
     def all(self) -> "List[socket.socket]":
         return [door for door, _ in self._open]
 
-    def open(self, ports: "Collection[int]", avoid: int) -> None:
+    def open(self, ports: "Collection[int]", avoid: int) -> bool:
         """Those at the ports; where the app listens at none of them, somebody in front of it does: then all but `avoid`.
-        Not where a living sibling accepts: it answers by itself."""
+        Not where a living sibling accepts: it answers by itself. True: at all of them one does."""
         own = _own_sockets()
         theirs = inodes_of_siblings()
         found = [one for one in listeners() if one.inode in own and one.port != avoid]
@@ -36,8 +36,10 @@ class Doors:
         wanted = {one.inode: own[one.inode] for one in asked if one.inode not in theirs}
         with self._lock:
             known = {os.fstat(door.fileno()).st_ino for door, _ in self._open}
-            if not self._stopped() or known == wanted.keys():
-                return
+            if not self._stopped():
+                return False
+            if known == wanted.keys():
+                return not wanted and bool(asked)
             self.let_go()
             for descriptor in wanted.values():
                 waits = os.get_blocking(descriptor)
@@ -45,6 +47,7 @@ class Doors:
                 # The app's own descriptor shares it.
                 door.setblocking(False)
                 self._open.append((door, waits))
+        return not wanted and bool(asked)
 
     def let_go(self) -> None:
         """Under the lock, also by a thread of the app that runs on: from here on nothing is taken."""

@@ -1,5 +1,7 @@
 """Owns one question: at which of our listening sockets does a living sibling accept, too? Workers of one supervisor share
-them. The supervisor holds them as well, and never accepts. Runs inside the worker. Standard library only."""
+them: while one is stopped the others accept, and nobody needs to stand in for it. The supervisor holds them as well, and
+never accepts. A sibling that the debugger has stopped as a whole looks asleep from outside: so each says so by the name of
+its stand-in's thread, which anybody may read. Runs inside the worker. Standard library only."""
 
 import os
 
@@ -10,13 +12,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import FrozenSet, List, Set
 
+# 15 bytes at most.
+_STOPPED = b"debugwand stop"
+_RUNS = b"debugwand wait"
+
+
+def say_stopped(stopped: bool) -> None:
+    """To the siblings, by the thread that calls."""
+    try:
+        with open("/proc/thread-self/comm", "wb", buffering=0) as file:
+            file.write(_STOPPED if stopped else _RUNS)
+    except OSError:
+        pass  # they take us for one that accepts
+
 
 def inodes_of_siblings() -> "FrozenSet[int]":
-    """Of all sockets of the other children of our parent that run: neither stopped nor at their end."""
+    """Of all sockets of the other children of our parent that run: neither stopped, by a signal or the debugger, nor at their
+    end."""
     found: Set[int] = set()
     for pid in _siblings():
         stat = read_stat(pid)
-        if stat is None or stat.gone or stat.state in "Tt":
+        if stat is None or stat.gone or stat.state in "Tt" or _says_stopped(pid):
             continue
         try:
             os.listdir("/proc/%d/fd" % pid)
@@ -29,6 +45,14 @@ def inodes_of_siblings() -> "FrozenSet[int]":
             continue
         found |= socket_inodes(pid)
     return frozenset(found)
+
+
+def _says_stopped(pid: int) -> bool:
+    try:
+        tasks = os.listdir("/proc/%d/task" % pid)
+    except OSError:
+        return False
+    return any((read_bytes("/proc/%d/task/%s/comm" % (pid, task)) or b"").strip() == _STOPPED for task in tasks)
 
 
 def _siblings() -> "List[int]":

@@ -12,6 +12,7 @@ from _debugwand_handover import Handover, Relay
 from _debugwand_head import MOST_HEAD, answer, is_http, probe_of
 from _debugwand_heartbeat import SECONDS, beat, heartbeat_files
 from _debugwand_poller import HUNG_UP, Poller, hang_up
+from _debugwand_siblings import say_stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class StandIn:
         self._answers: Dict[Tuple[int, str], int] = {}
         self._ports: List[int] = []
         self._paused = False
+        # A sibling runs again: what we took while it did not is its.
+        self._others_accept = False
         self._doors = Doors(lock, stopped)
         self._held: List[Held] = []
         self._handover = Handover(self._poller)
@@ -79,7 +82,7 @@ class StandIn:
             self._end(now)
         if self._paused:
             self._while_paused(now)
-        elif self._held and now >= self._settled_at:
+        if self._held and (self._others_accept if self._paused else now >= self._settled_at):
             self._hand_over()
         self._handover.look(now)
         due = self._due()
@@ -90,6 +93,7 @@ class StandIn:
         self._doors.let_go()
 
     def close(self) -> None:
+        say_stopped(False)
         self._leave_doors()
         for held in self._held:
             self._poller.forget(held.sock.fileno())
@@ -109,6 +113,7 @@ class StandIn:
 
     def _begin(self, settings: "Dict[str, Any]", now: float) -> None:
         self._paused = True
+        say_stopped(True)
         self._answers = {}
         for probe in settings.get("probes", []):
             path = str(probe["path"])
@@ -118,7 +123,8 @@ class StandIn:
         self._beat_at = self._look_at = now
 
     def _end(self, now: float) -> None:
-        self._paused = False
+        self._paused = self._others_accept = False
+        say_stopped(False)
         with self._lock:
             self._doors.let_go()
         self._leave_doors()
@@ -130,7 +136,7 @@ class StandIn:
             self._beat_at = now + SECONDS
         if self._ports and now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            self._doors.open(self._ports, self._avoid)
+            self._others_accept = self._doors.open(self._ports, self._avoid)
             self._leave_doors()
         for held in [one for one in self._held if one.again and now >= one.again]:
             self._peek(held)
@@ -144,8 +150,8 @@ class StandIn:
             due.append(self._beat_at)
         if self._paused and self._ports:
             due.append(self._look_at)
-        if not self._paused and self._held and self._handover.room:
-            due.append(self._settled_at)
+        if self._held and self._handover.room:
+            due += [0.0] if self._others_accept else [] if self._paused else [self._settled_at]
         due += self._handover.due()
         return min(due) if due else None
 

@@ -187,17 +187,23 @@ export class PausedStage implements AsyncDisposable {
 
   /** Enters the worker and attaches an editor with a breakpoint. */
   async enter(): Promise<void> {
+    this.#editor = await this.attachTo(this.worker);
+  }
+
+  /** The same with a sibling. */
+  async attachTo(pid: number): Promise<DapClient> {
     const port = this.#options.probedPort ?? this.port;
     const probes = Object.entries(this.#answers).map(([path, status]) => ({ port, path, status }));
     const whilePaused: WhilePausedParams = { probes };
     const how = { debugpy: this.#debugpy.path, holdAtStart: false, timeoutMs: 5_000, whilePaused };
-    const params = { ...identityOf(this.worker), ...how };
+    const params = { ...identityOf(pid), ...how };
     const entered = await this.agent.client.request('enter', params, AbortSignal.timeout(20_000));
-    this.#editor = await DapClient.connect(entered.port);
+    const editor = await DapClient.connect(entered.port);
     const { breakAt = MARK, attach = {} } = this.#options;
     const source = this.running.setup.files['app.py'] ?? '';
     const line = 1 + source.split('\n').findIndex((one) => one.includes(breakAt));
-    await this.editor.attach({ [this.file]: [{ line }] }, { attach });
+    await editor.attach({ [this.file]: [{ line }] }, { attach });
+    return editor;
   }
 
   async release(): Promise<void> {

@@ -163,6 +163,39 @@ describe('servers that kill workers which do not beat', () => {
   });
 });
 
+describe('workers of one supervisor, all of them stopped by the debugger', () => {
+  const workers = [
+    server('gunicorn', 'wsgi', 2, ...'gunicorn -w 2 --timeout 3 -b 127.0.0.1:$PORT app:app'.split(' ')),
+    server('uvicorn-workers', 'asgi', 2, ...'uvicorn app:app --workers 2 --port $PORT'.split(' ')),
+  ];
+
+  test.each(workers)('$name: are answered for, and the first that runs again takes all', async (setup) => {
+    await using stage = await PausedStage.start(setup, ANSWERS);
+    const [sibling = 0] = stage.siblings;
+    const first = await stage.stop();
+    expect(await stage.probe('/healthz')).toBe('200 app');
+    const other = await stage.attachTo(sibling);
+    const after = other.mark();
+    const second = stage.client(get('/stop'));
+    const { body } = await other.waitFor('stopped', undefined, { after });
+    await survives(stage, '200 paused', 20);
+    const held = Array.from({ length: 20 }, (_, i) => stage.client(get(`/held/${String(i)}`, { Connection: 'close' })));
+    await survives(stage, '200 paused', 3);
+    expect([first.client, second, ...held].map(({ text }) => text).join('')).toBe('');
+
+    await stage.goOn(first.threadId);
+    const pid = String(stage.worker);
+    expect(await first.client.answer()).toBe(`200 ${pid} /stop 0 stopped and went on`);
+    // Also what the other one had taken meanwhile, and still is stopped.
+    for (const [i, one] of held.entries()) expect(await one.answer()).toBe(`200 ${pid} /held/${String(i)} 0`);
+    expect(await stage.probe('/healthz')).toBe('200 app');
+    expect(second.text).toBe('');
+    await other.request('continue', { threadId: (body as { threadId: number }).threadId });
+    expect(await second.answer()).toBe(`200 ${String(sibling)} /stop 0 stopped and went on`);
+    other.destroy();
+  });
+});
+
 describe('not all is stopped', () => {
   test('the event loop runs on while one thread is stopped alone: the app answers', async () => {
     const attach = { stopAllThreadsOnSuspend: false };
