@@ -29,7 +29,11 @@ export default {
 
     // A Compose service, through whatever container it has at the time.
     web: {
-      docker: { compose: { project: 'shop', service: 'web' } },
+      docker: {
+        compose: { project: 'shop', service: 'web' },
+        // Which container of the service: the newest one, or 'all' (--scale): the workers of each get debug sessions.
+        replica: 'newest',
+      },
       port: 5680,
       // The process to debug, if the choice is wrong: a regular expression against its command line …
       process: { match: 'gunicorn: worker' },
@@ -48,7 +52,8 @@ export default {
         kubeconfig: './kubeconfig',
         // Default: the pod's default container, else the first that is no sidecar.
         container: 'app',
-        // Which pod: the newest ready one of the current revision, or the one of this name.
+        // Which pod: the newest ready one of the current revision; the one of this name; or 'all': the workers of every pod get
+        // debug sessions, up to maxWorkers, which go on in the next pods when these are replaced.
         replica: 'newest',
         // Where the container's own rights do not let the debugger in, an ephemeral container with SYS_PTRACE does; it stays
         // in the pod until that goes. 'ask': you are told first. 'allow': it is made when needed. 'never'.

@@ -64,7 +64,7 @@ function clusterOptions(command: Command): Command {
     .option('-n, --namespace <name>', "the workload's namespace")
     .option('--context <name>', 'a context of the kubeconfig')
     .option('--kubeconfig <file>', 'default: KUBECONFIG, then ~/.kube/config')
-    .option('--replica <pod>', 'the pod to take; default: the newest one that is ready')
+    .option('--replica <pod>', 'the pod to take, or all; default: the newest one that is ready')
     .option('--allow-context <name>', 'debug in this context although it does not look local', collect, [])
     .addOption(
       new Option('--ephemeral-containers <mode>', 'may a container be added to a pod that cannot be entered?').choices([
@@ -245,7 +245,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .command('switch')
     .description('move the debug session of a target to another of its workers; without a pid to the next one')
     .argument('[target]', 'may be left out where there is one target')
-    .argument('[worker]', 'its pid, as `wand ps` shows it')
+    .argument('[worker]', 'its pid, as `wand ps` shows it; REPLICA:PID where there are several replicas')
     .option(...configOption)
     .action(
       run(async (target: string | undefined, worker: string | undefined, options: Record<string, never>) => {

@@ -2,6 +2,7 @@
 // on a terminal. Decides nothing about pods.
 import { resolve } from 'node:path';
 import { KIND_WORDS, parseWorkload } from '../core/workload-name.ts';
+import { replicaNamed } from '../config/replica.ts';
 import type { KubernetesSource } from '../core/types.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
@@ -57,7 +58,7 @@ export function wantedOf(flags: ClusterFlags, positional: string | undefined, cw
     ...(context === undefined ? {} : { context }),
     ...(kubeconfig === undefined ? {} : { kubeconfig: resolve(cwd, kubeconfig) }),
     ...(container === undefined ? {} : { container }),
-    replica: flags.replica === undefined || flags.replica === 'newest' ? 'newest' : { pod: flags.replica },
+    replica: replicaNamed(flags.replica),
     ephemeralContainers: flags.ephemeralContainers ?? 'ask',
     allowContexts: allowContext ?? [],
   };

@@ -180,10 +180,10 @@ async function control(
       return supervisor.restart(typeof target === 'string' ? target : null);
     }
     case 'switch': {
-      const { target, worker } = request;
+      const { target, worker: pid, replica } = request;
       return supervisor.switchWorker(
         typeof target === 'string' ? target : null,
-        typeof worker === 'number' ? worker : null,
+        typeof pid === 'number' ? { pid, replica: typeof replica === 'string' ? replica : null } : null,
       );
     }
     case 'notify':

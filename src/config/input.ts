@@ -16,7 +16,13 @@ export interface PathMappingInput {
 
 /** A container by its name or id, or by its Compose labels. A recreated container is the same target. */
 export type DockerInput = (
-  { container: string; compose?: never } | { compose: { project: string; service: string }; container?: never }
+  | { container: string; compose?: never; replica?: 'newest' }
+  | {
+      compose: { project: string; service: string };
+      /** Which container of the service: the newest, or 'all', whose workers get a debug session each. Default: 'newest'. */
+      replica?: 'newest' | 'all';
+      container?: never;
+    }
 ) & {
   /** Which Docker or Podman: `unix:///run/podman/podman.sock`. Default: `DOCKER_HOST`, the docker context, known sockets. */
   host?: string;
@@ -50,7 +56,10 @@ export type KubernetesInput = OneOf<WorkloadNames> & {
   kubeconfig?: string;
   /** The container in the pod. Default: the pod's default container, then the first that is no sidecar. */
   container?: string;
-  /** Which pod: the newest of the current revision that is ready, or the one of this name. Default: 'newest'. */
+  /**
+   * Which pod: the newest of the current revision that is ready; 'all', whose workers get a debug session each; or the one of
+   * this name. Default: 'newest'.
+   */
   replica?: string;
   /**
    * What may be done where the container's own rights do not let the debugger in: add an ephemeral container of the same

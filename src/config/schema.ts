@@ -14,6 +14,7 @@ import type {
 import { FIRST_PORT, TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import { invalidConfig, type Problem } from './problems.ts';
 import { parseForward } from './forward.ts';
+import { replicaNamed } from './replica.ts';
 import { type RawConfig, type RawProcess, type RawTarget, readShape, WORKLOAD_KEYS } from './shape.ts';
 
 export interface ConfigPlace {
@@ -83,7 +84,8 @@ function sourceOf(target: RawTarget, config: RawConfig, root: string): TargetSou
   if (kubernetes !== undefined) return kubernetesSource(kubernetes, config.allowContexts ?? [], root);
   if (docker !== undefined) {
     const host = docker.host === undefined ? {} : { host: docker.host };
-    if (docker.compose !== undefined) return { kind: 'docker', compose: docker.compose, ...host };
+    const replica = docker.replica === undefined ? {} : { replica: docker.replica };
+    if (docker.compose !== undefined) return { kind: 'docker', compose: docker.compose, ...replica, ...host };
     return { kind: 'docker', container: docker.container ?? '', ...host };
   }
   if (command !== undefined) return { kind: 'local', command, cwd: resolve(root, target.cwd ?? '.') };
@@ -106,7 +108,7 @@ function kubernetesSource(
     ...(context === undefined ? {} : { context }),
     ...(kubeconfig === undefined ? {} : { kubeconfig: resolve(root, kubeconfig) }),
     ...(container === undefined ? {} : { container }),
-    replica: replica === undefined || replica === 'newest' ? 'newest' : { pod: replica },
+    replica: replicaNamed(replica),
     ephemeralContainers: raw.ephemeralContainers ?? 'ask',
     allowContexts,
   };
@@ -161,6 +163,14 @@ function sourceProblems(targets: readonly LooseTarget[], known: readonly Problem
         [name],
         "does not say what to debug. Allowed: docker: { container: 'name' }, kubernetes: { service: 'web' }, command: ['python', 'app.py'], process: { match: '…' } or process: { pid: 4242 }",
       );
+    }
+    for (const [key, one] of Object.entries({ docker, kubernetes })) {
+      if (!isRecord(one) || one['replica'] !== 'all') continue;
+      const single = ['container', 'pod'].find(
+        (kind) => one[kind] !== undefined && (kind === 'pod' || key === 'docker'),
+      );
+      if (single !== undefined)
+        rule([name, key, 'replica'], `'all' does not go with \`${single}\`, which is one replica`);
     }
     if (cwd !== undefined && command === undefined && !unclear) rule([name, 'cwd'], 'goes with `command` only');
     if (forward !== undefined && docker === undefined && kubernetes === undefined && !unclear) {

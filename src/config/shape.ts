@@ -32,7 +32,12 @@ const pathMapping = z
 
 const compose = z.strictObject({ project: text, service: text }).describe("{ project: 'shop', service: 'web' }");
 const docker = z
-  .strictObject({ container: text.optional(), compose: compose.optional(), host: text.optional() })
+  .strictObject({
+    container: text.optional(),
+    compose: compose.optional(),
+    replica: z.enum(['newest', 'all']).describe("'newest' or 'all'").optional(),
+    host: text.optional(),
+  })
   .refine(
     (value) => (value.container === undefined) !== (value.compose === undefined),
     'must have one of `container` and `compose`',
@@ -62,7 +67,7 @@ const kubernetes = z
     context: text.optional(),
     kubeconfig: text.describe('a file').optional(),
     container: text.optional(),
-    replica: text.describe("'newest' or the name of a pod").optional(),
+    replica: text.describe("'newest', 'all' or the name of a pod").optional(),
     ephemeralContainers: z.enum(['ask', 'allow', 'never']).describe("'ask', 'allow' or 'never'").optional(),
   })
   .refine(

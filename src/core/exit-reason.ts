@@ -1,4 +1,5 @@
 // Owns the reason for a re-attachment: why does the session follow another worker than before? Pure.
+import { sameProcess, type ProcessKey } from './identity.ts';
 import type { ReattachReason } from './status.ts';
 import type { Classification, ProcessInfo, Replica } from './types.ts';
 
@@ -10,9 +11,7 @@ export interface Followed {
 }
 
 /** The end of a process; `signal` 0: it exited by itself, null or absent: not to be known. */
-export interface Exit {
-  readonly pid: number;
-  readonly startTime: number;
+export interface Exit extends ProcessKey {
   readonly signal?: number | null;
   /** The system killed it for want of memory. */
   readonly oom?: boolean;
@@ -32,10 +31,10 @@ export function reattachReason(
 ): ReattachReason {
   if (before.replica.id !== after.replica.id) return 'rollout';
   if (before.replica.startedAt !== after.replica.startedAt) return 'restart';
-  const end = exits.find((exit) => same(exit, before.worker));
+  const end = exits.find((exit) => sameProcess(exit, before.worker));
   if ((end?.exception ?? null) !== null) return 'crash';
   if (end?.signal !== undefined && end.signal !== null && CRASH_SIGNALS.has(end.signal)) return 'crash';
-  if (same(before.worker, after.worker)) return 'reload'; // another program under the same pid, or entered again
+  if (sameProcess(before.worker, after.worker)) return 'reload'; // another program under the same pid, or entered again
   return supervisorLives(before, after) ? 'reload' : 'restart';
 }
 
@@ -45,7 +44,7 @@ function supervisorLives(before: Followed, after: Followed): boolean {
   const supervisors = parents.filter((process) => process.role === 'supervisor');
   const wanted = supervisors.length > 0 ? supervisors : parents;
   const above = ancestors(after.classification, after.worker);
-  return wanted.some((old) => above.some((now) => same(old, now)));
+  return wanted.some((old) => above.some((now) => sameProcess(old, now)));
 }
 
 function ancestors(tree: Classification, worker: ProcessInfo): Classification['processes'][number][] {
@@ -58,8 +57,4 @@ function ancestors(tree: Classification, worker: ProcessInfo): Classification['p
     ppid = parent.ppid;
   }
   return found;
-}
-
-function same(a: { pid: number; startTime: number }, b: { pid: number; startTime: number }): boolean {
-  return a.pid === b.pid && a.startTime === b.startTime;
 }

@@ -3,46 +3,68 @@ import { chosenInstead, classify } from './classify.ts';
 import { endedSlot, newSlot, type ChildSlot } from './child-slots.ts';
 import type { WorkerState } from './entry-state.ts';
 import { reattachReason } from './exit-reason.ts';
-import { replicaKey, sameProcess } from './identity.ts';
-import { seat, type Member, type Seating } from './slots.ts';
+import { followsAll, homeOf, nowOf, replicaOf, type FollowedReplica } from './followed-replica.ts';
+import { replicaKey, sameProcess, type ProcessKey } from './identity.ts';
+import { rolledOver, type Standing } from './rollout.ts';
+import { seat, type Member, type Seat, type Seating } from './slots.ts';
 import type { TargetState } from './state.ts';
 import type { Classification, ClassifiedProcess, ProcessInfo, TargetConfig } from './types.ts';
 
-/** Workers get sessions of their own: the editor can have them, and the config lets it. Also while the last ones end. */
+/** Who sits where is worked out for several: the editor can have them, and the config lets it; also while the last ones
+ * end. And where the first session may be in one of several replicas. */
 export function hasChildren(state: TargetState, config: TargetConfig): boolean {
-  return (state.editor.children && config.workers === 'all') || state.slots.some(({ over }) => !over);
+  return hasMany(state, config) || state.slots.some(({ over }) => !over) || followsAll(config.source);
 }
 
-/** The tree has changed, or who is to be chosen in it. */
+/** Further workers get sessions. */
+function hasMany({ editor }: TargetState, { workers }: TargetConfig): boolean {
+  return editor.children && workers === 'all';
+}
+
+export function onReplica(state: TargetState, key: string, change: Partial<FollowedReplica>): TargetState {
+  return { ...state, followed: state.followed.map((one) => (one.key === key ? { ...one, ...change } : one)) };
+}
+
+/** The tree of a replica has changed, or who is to be chosen in it. */
 export function withTree(
   state: TargetState,
+  key: string,
   processes: readonly ProcessInfo[],
   config: TargetConfig,
   now: number,
 ): TargetState {
-  const known = state.worker?.process ?? state.previous?.worker ?? null;
-  const classification = switched(classify(processes, config.process, known, state.classification?.kept), state);
-  const next: TargetState = { ...state, processes, classification };
+  const place = state.followed.find((one) => one.key === key);
+  if (place === undefined) return state;
+  const { kept } = place.classification ?? {};
+  const classification = switched(classify(processes, config.process, knownIn(state, place), kept), state);
+  const next = onReplica(state, key, { processes, classification });
   return hasChildren(next, config) ? seated(next, config, now) : withWorker(next, classification.chosen, now);
 }
 
-export function withFigures(state: TargetState, processes: readonly ProcessInfo[]): TargetState {
-  if (state.classification === null) return state;
+/** The last worker of a replica, as far as its choice goes. */
+function knownIn(state: TargetState, { key, classification }: FollowedReplica): ProcessInfo | null {
+  const last = state.previous?.worker ?? null;
+  const own = [state.worker?.process ?? null, last].find((one) => one?.replica === key);
+  return own ?? (homeOf(state)?.key === key ? last : (classification?.chosen ?? null));
+}
+
+export function withFigures(state: TargetState, key: string, processes: readonly ProcessInfo[]): TargetState {
+  const classification = state.followed.find((one) => one.key === key)?.classification ?? null;
+  if (classification === null) return state;
   const fresh = new Map(processes.map((p) => [`${String(p.pid)}@${String(p.startTime)}`, p]));
   const update = <T extends ProcessInfo>(p: T): T => ({
     ...p,
     ...fresh.get(`${String(p.pid)}@${String(p.startTime)}`),
   });
-  const { chosen } = state.classification;
-  return {
-    ...state,
+  const { chosen } = classification;
+  return onReplica(state, key, {
     processes,
     classification: {
-      ...state.classification,
-      processes: state.classification.processes.map(update),
+      ...classification,
+      processes: classification.processes.map(update),
       chosen: chosen === null ? null : update(chosen),
     },
-  };
+  });
 }
 
 /** A worker that the user asked for is the chosen one for as long as it lives. */
@@ -61,16 +83,15 @@ export function isWorker(process: ClassifiedProcess): boolean {
   return process.role === 'worker' && process.python !== null;
 }
 
-/** The workers there are, as far as sessions go: the crew, then what its members started for themselves. */
-function membersOf(state: TargetState): readonly Member[] {
-  const { classification, processes, processesAt } = state;
+/** The workers there are in a replica, as far as sessions go: the crew, then what its members started for themselves. */
+function membersOf({ key, classification, processes, processesAt }: FollowedReplica): readonly Member[] {
   if (classification === null) return [];
   const member = (pool: boolean) => (pid: number) => {
     const process = classification.processes.find((one) => one.pid === pid);
     // Its end may be known before the tree is told anew.
     return process === undefined || !processes.some((one) => sameProcess(one, process))
       ? []
-      : [{ pid, startTime: process.startTime, bornAt: processesAt - process.ageMs, pool }];
+      : [{ pid, startTime: process.startTime, replica: key, bornAt: processesAt - process.ageMs, pool }];
   };
   const { chosen, crew, below } = classification;
   // The user switched to something else altogether.
@@ -80,23 +101,28 @@ function membersOf(state: TargetState): readonly Member[] {
 
 /** Who should be where now; null while nobody can tell. */
 export function seating(state: TargetState, config: TargetConfig, now: number): Seating | null {
-  if (state.classification === null || !hasChildren(state, config)) return null;
+  if (state.followed.every((one) => one.classification === null) || !hasChildren(state, config)) return null;
   const slots = state.slots.filter(({ over }) => !over);
   const { preferred } = state;
   const isTaken = slots.some(
     ({ worker }) => worker !== null && preferred !== null && sameProcess(worker.process, preferred),
   );
-  const members = membersOf(state);
-  const switchedTo = members.find((one) => preferred !== null && !isTaken && sameProcess(one, preferred));
-  const root = {
+  const all = state.followed.flatMap(membersOf);
+  const switchedTo = all.find((one) => preferred !== null && !isTaken && sameProcess(one, preferred));
+  const first: Seat = {
     id: 0,
     worker: switchedTo ?? state.worker?.process ?? null,
     since: state.worker?.seenAt ?? state.emptySince,
   };
-  const seats = slots.map(({ id, worker, since, session }) => {
+  const further = slots.map(({ id, worker, since, session }): Seat => {
     return { id, worker: worker?.process ?? null, since, left: session.state === 'left' };
   });
-  return seat(root, seats, members, state.classification.chosen, limitOf(state, config, slots.length), now);
+  const { seats, members } = rolledOver([first, ...further], all, standingIn(state), ({ id }) =>
+    isStoppedIn(state, id),
+  );
+  const [root = first, ...children] = seats;
+  const limit = limitOf(state, config, slots.length);
+  return seat(root, children, members, wantedOf(state), limit, now, isReplicaAwaited(state, config));
 }
 
 /** Sessions at most. An editor that opens no more keeps those that it has: `children` further ones. */
@@ -105,30 +131,69 @@ function limitOf({ editor }: TargetState, { workers, maxWorkers }: TargetConfig,
   return editor.children ? maxWorkers : Math.min(maxWorkers, 1 + children);
 }
 
+/** Whom the first session would take. */
+function wantedOf(state: TargetState): ProcessKey | null {
+  const home = homeOf(state);
+  const others = state.followed.filter((one) => one !== home);
+  return (
+    [home, ...others].find((one) => (one?.classification?.chosen ?? null) !== null)?.classification?.chosen ?? null
+  );
+}
+
+function standingIn(state: TargetState): (member: Member) => Standing {
+  return (member) => {
+    const place = replicaOf(state, member);
+    if (place === null) return { rank: 0, leaves: 'no' };
+    const { rank = 0, ending, superseded } = nowOf(state.snapshot, place);
+    return { rank, leaves: ending === true ? 'ending' : superseded === true ? 'superseded' : 'no' };
+  };
+}
+
+function isStoppedIn({ editor, slots }: TargetState, id: number): boolean {
+  const where = id === 0 ? editor.stoppedAt : slots.find((slot) => slot.id === id)?.stoppedAt;
+  return (where ?? null) !== null;
+}
+
+/** A replica is about to run, or its workers to be found. */
+function isReplicaAwaited({ snapshot, followed }: TargetState, { source }: TargetConfig): boolean {
+  if (!followsAll(source)) return false;
+  const isToBeSeen = (one: FollowedReplica): boolean =>
+    (one.classification?.chosen ?? null) === null && nowOf(snapshot, one).ending !== true;
+  return (snapshot?.replicas ?? []).some(({ coming }) => coming === true) || followed.some(isToBeSeen);
+}
+
 /** Has the seating be as it should be. */
 export function seated(state: TargetState, config: TargetConfig, now: number): TargetState {
   const wanted = seating(state, config, now);
-  const { classification } = state;
-  if (wanted === null || classification === null) return state;
-  const processOf = (pid: number | undefined): ClassifiedProcess | null =>
-    classification.processes.find((one) => one.pid === pid) ?? null;
+  if (wanted === null) return state;
+  const processOf = (key: ProcessKey | null | undefined): ClassifiedProcess | null => {
+    const processes = state.followed.flatMap((one) => one.classification?.processes ?? []);
+    return processes.find((one) => key !== null && key !== undefined && sameProcess(one, key)) ?? null;
+  };
   const [root, ...children] = wanted.seats;
-  const first = processOf(root?.worker?.pid);
-  const chosen =
-    first === null || first.chosen ? classification : chosenInstead(classification, first.pid, first.reason);
+  const first = processOf(root?.worker);
   // Where the editor takes no further session, or the config gives none, that is what it was told.
-  const leftOut = state.editor.children && config.workers === 'all' ? wanted.leftOut : 0;
-  let next = withWorker({ ...state, classification: chosen, leftOut }, first, now);
+  const leftOut = hasMany(state, config) ? wanted.leftOut : 0;
+  let next = withWorker({ ...withChosen(state, first), leftOut }, first, now);
   for (const { id, worker } of children) {
-    next = onSlot(next, id, (slot, at) => slotWith(at, slot, processOf(worker?.pid), now));
+    next = onSlot(next, id, (slot, at) => slotWith(at, slot, processOf(worker), now));
   }
   for (const id of wanted.ended) next = onSlot(next, id, endedSlot);
-  for (const { pid } of wanted.added) {
+  for (const added of wanted.added) {
     const id = next.lastSlot + 1;
     next = { ...next, lastSlot: id, slots: [...next.slots, newSlot(id, now)] };
-    next = onSlot(next, id, (slot, at) => slotWith(at, slot, processOf(pid), now));
+    next = onSlot(next, id, (slot, at) => slotWith(at, slot, processOf(added), now));
   }
   return leftOut > 0 && state.leftOut === 0 ? noticed(next, leftOutText(wanted, config)) : next;
+}
+
+/** In its replica it is the chosen one. */
+function withChosen(state: TargetState, process: ClassifiedProcess | null): TargetState {
+  const place = process === null ? null : replicaOf(state, process);
+  if (process === null || process.chosen || place === null || place.classification === null) return state;
+  return onReplica(state, place.key, {
+    classification: chosenInstead(place.classification, process.pid, process.reason),
+  });
 }
 
 function leftOutText({ seats, added, leftOut }: Seating, config: TargetConfig): string {
@@ -204,15 +269,16 @@ function newWorker(process: ProcessInfo, generation: number, cause: WorkerState[
 
 /** For a session with that past. Null: it is no other worker than before. */
 function causeOf(
-  { classification, replica, ends }: TargetState,
+  state: TargetState,
   { previous, worker, reattach }: Pick<TargetState, 'previous' | 'worker' | 'reattach'>,
   process: ProcessInfo,
 ): WorkerState['cause'] {
+  const { classification = null, replica = null } = replicaOf(state, process) ?? {};
   if (previous === null || classification === null || replica === null) return null;
   const same = sameProcess(previous.worker, process) && previous.worker.execId === process.execId;
   if (same && replicaKey(previous.replica) === replicaKey(replica)) {
     // Entered again. Only what was not counted before that still counts.
     return worker !== null && worker.generation > reattach.recorded ? worker.cause : null;
   }
-  return reattachReason(previous, { classification, replica, worker: process }, ends);
+  return reattachReason(previous, { classification, replica, worker: process }, state.ends);
 }

@@ -6,9 +6,8 @@ import type { ProcessKey } from './identity.ts';
 import type { Exit } from './exit-reason.ts';
 import type { ProcessInfo, Replica, Rung, Snapshot } from './types.ts';
 
-export type Observation =
-  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
-  | { readonly type: 'following'; readonly replica: Replica | null }
+/** What a followed replica's agents see, or what happens to them. */
+export type ReplicaObservation =
   | { readonly type: 'agent-starting' }
   | { readonly type: 'agent-ready'; readonly hello: Hello }
   /** The wire to the agent is cut, and the agent kept until then; null: it is whole again. */
@@ -18,6 +17,14 @@ export type Observation =
   | { readonly type: 'exited'; readonly exit: Exit }
   /** An exception that nobody catches is about to end it. */
   | { readonly type: 'raised'; readonly pid: number; readonly startTime: number; readonly text: string }
+  | { readonly type: 'left'; readonly pid: number; readonly startTime: number; readonly why: string };
+
+export type Observation =
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  /** The one for the first session first. */
+  | { readonly type: 'following'; readonly replicas: readonly Replica[] }
+  /** `replica`: its `replicaKey`; absent: of the only one that is followed. */
+  | (ReplicaObservation & { readonly replica?: string })
   | { readonly type: 'entering'; readonly generation: number; readonly rung: Rung }
   | { readonly type: 'entered'; readonly generation: number; readonly rung: Rung; readonly result: EnterResult }
   | { readonly type: 'enter-failed'; readonly generation: number; readonly rung: Rung; readonly error: EntryFailure }
@@ -26,7 +33,6 @@ export type Observation =
   | { readonly type: 'session-down'; readonly slot?: number }
   | { readonly type: 'session-lost'; readonly generation: number; readonly why: string }
   | { readonly type: 'unheld'; readonly generation: number }
-  | { readonly type: 'left'; readonly pid: number; readonly startTime: number; readonly why: string }
   | { readonly type: 'verified'; readonly generation: number; readonly at: number }
   | { readonly type: 'editor'; readonly connected: boolean; readonly client: string | null; readonly slot?: number }
   /** The editor can have a session for each further worker. */

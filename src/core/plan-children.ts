@@ -2,10 +2,11 @@
 // when a slot ends. Pure; part of plan.ts.
 import { isAsleep, type WorkerState } from './entry-state.ts';
 import type { ChildSlot } from './child-slots.ts';
+import { replicaOf } from './followed-replica.ts';
 import { seated, seating } from './following.ts';
 import { nextStep, type LadderStep } from './ladder.ts';
 import type { Action, Means } from './plan.ts';
-import type { TargetState } from './state.ts';
+import { proofOf, type TargetState } from './state.ts';
 import type { TargetConfig } from './types.ts';
 
 /** How long an editor may take to open a session that it was asked for, ms. */
@@ -32,27 +33,29 @@ export function planEnds(state: TargetState): readonly Action[] {
   return actions;
 }
 
-/** For a replica whose agent answers. */
-export function planChildren(config: TargetConfig, state: TargetState, means: Means, uid: number, now: number): Part {
+/** Where the agent of a replica answers. */
+export function planChildren(config: TargetConfig, state: TargetState, means: Means, now: number): Part {
   const parts = [
     planSeats(config, state, now),
-    ...state.slots.map((slot) => planSlot(config, state, means, uid, slot, now)),
+    ...state.slots.map((slot) => planSlot(config, state, means, slot, now)),
     planOpening(state, now),
   ];
   const due = parts.flatMap(({ wakeAt }) => (wakeAt === null ? [] : [wakeAt]));
   return { actions: parts.flatMap(({ actions }) => actions), wakeAt: due.length === 0 ? null : Math.min(...due) };
 }
 
-/** What is to be done about a worker that is not entered. */
+/** What is to be done about a worker that is not entered; null: no agent answers where it runs. */
 export function stepFor(
   worker: WorkerState,
-  config: TargetConfig,
-  { provenRung }: TargetState,
+  { source }: TargetConfig,
+  state: TargetState,
   { helperAvailable }: Means,
-  agentUid: number,
   now: number,
-): LadderStep {
-  return nextStep({ worker, agentUid, helperAvailable, provenRung, source: config.source }, now);
+): LadderStep | null {
+  const place = replicaOf(state, worker.process);
+  if (place?.agent.state !== 'ready') return null;
+  const { rung: provenRung } = proofOf(state, place.replica);
+  return nextStep({ worker, agentUid: place.agent.hello.uid, helperAvailable, provenRung, source }, now);
 }
 
 /** Time alone may give or end a slot. */
@@ -68,14 +71,7 @@ function seatsOf({ worker, slots, leftOut }: TargetState): string {
   return JSON.stringify([worker?.generation ?? null, seats, leftOut]);
 }
 
-function planSlot(
-  config: TargetConfig,
-  state: TargetState,
-  means: Means,
-  uid: number,
-  slot: ChildSlot,
-  now: number,
-): Part {
+function planSlot(config: TargetConfig, state: TargetState, means: Means, slot: ChildSlot, now: number): Part {
   const { worker } = slot;
   if (slot.over || worker === null || slot.session.state === 'left') return NOTHING;
   switch (worker.entry.state) {
@@ -84,7 +80,8 @@ function planSlot(
     case 'entered':
       return worker.up ? NOTHING : { actions: [{ type: 'session-up', worker, slot: slot.id }], wakeAt: null };
     default: {
-      const step = stepFor(worker, config, state, means, uid, now);
+      const step = stepFor(worker, config, state, means, now);
+      if (step === null) return NOTHING;
       if (step.type === 'enter') return { actions: [{ type: 'enter', worker, rung: step.rung }], wakeAt: null };
       return step.type === 'wait' ? { actions: [], wakeAt: step.until } : NOTHING;
     }

@@ -3,16 +3,18 @@
 // under way shows in the state and is not asked for again.
 import type { DebugwandError } from '../lib/errors.ts';
 import type { Phase } from './status.ts';
-import type { Replica, Rung, TargetConfig } from './types.ts';
+import type { Classification, Replica, Rung, TargetConfig } from './types.ts';
 import { isAsleep, type WorkerState } from './entry-state.ts';
+import { followsAll, homeOf, nowOf, workerName, type FollowedReplica } from './followed-replica.ts';
 import { replicaKey } from './identity.ts';
 import { planChildren, planEnds, stepFor } from './plan-children.ts';
+import { chooseReplicas } from './replica-choice.ts';
 import { stopPlaces, type TargetState } from './state.ts';
 import { endOf } from './worker-end.ts';
 
 export type Action =
-  /** Stop the agents of the replica followed so far, follow this one (null: none). */
-  | { readonly type: 'follow'; readonly replica: Replica | null }
+  /** Follow these replicas, the one for the first session first; end the agents of others. */
+  | { readonly type: 'follow'; readonly replicas: readonly Replica[] }
   | { readonly type: 'start-agent'; readonly replica: Replica }
   | { readonly type: 'enter'; readonly worker: WorkerState; readonly rung: Rung }
   /** `slot`: of a further worker; absent: of the first session. */
@@ -63,11 +65,13 @@ export function plan(config: TargetConfig, state: TargetState, means: Means, now
 }
 
 /** A worker behind a wire that is cut is what it was: only the words change, and what is wrong with the platform shows. */
-function whileCut(decided: Plan, { agent, replica, snapshot }: TargetState, now: number): Plan {
-  const until = agent.state === 'ready' ? (agent.cutUntil ?? null) : null;
-  if (until === null || replica === null) return decided;
-  const paused = snapshot?.replicas.some((one) => one.state === 'paused' && replicaKey(one) === replicaKey(replica));
-  if (paused === true) return decided;
+function whileCut(decided: Plan, state: TargetState, now: number): Plan {
+  const home = homeOf(state);
+  const until = home?.agent.state === 'ready' ? (home.agent.cutUntil ?? null) : null;
+  if (until === null || home === null) return decided;
+  const { replica } = home;
+  const { snapshot } = state;
+  if (nowOf(snapshot, home).state === 'paused') return decided;
   const seconds = Math.max(0, Math.ceil((until - now) / 1000));
   return {
     ...decided,
@@ -86,24 +90,37 @@ function blocked(error: DebugwandError, rest: Partial<Plan> = {}): Plan {
 }
 
 function decide(config: TargetConfig, state: TargetState, means: Means, now: number): Plan {
-  const { snapshot } = state;
+  const { snapshot, followed } = state;
   if (snapshot === null) return outcome('waiting', 'looking for the target');
-  const followed = state.replica;
-  const wanted = chooseReplica(snapshot.replicas, followed, stopPlaces(state).length > 0);
-  const wantedKey = wanted === null ? null : replicaKey(wanted);
-  if (wantedKey !== (followed === null ? null : replicaKey(followed))) {
+  const isStopped = stopPlaces(state).length > 0;
+  const before = followed.map(({ replica }) => replica);
+  const replicas = chooseReplicas(snapshot.replicas, before, followsAll(config.source), isStopped);
+  if (replicas.map(replicaKey).join() !== followed.map(({ key }) => key).join()) {
     // A platform that cannot be asked proves nothing about a worker that still answers.
-    const keep = wanted === null && snapshot.error !== null && state.agent.state === 'ready';
-    if (!keep) return outcome('waiting', 'found the target', { actions: [{ type: 'follow', replica: wanted }] });
+    const keep = replicas.length === 0 && snapshot.error !== null && followed.some(isReady);
+    if (!keep) return outcome('waiting', 'found the target', { actions: [{ type: 'follow', replicas }] });
   }
-  const replica = wanted ?? followed;
-  if (replica === null) {
+  const home = homeOf(state);
+  if (home === null) {
     if (snapshot.error !== null) return blocked(snapshot.error);
     return outcome('waiting', snapshot.waitingFor ?? 'waiting for the target to run');
   }
-  if (replica.state === 'paused') return outcome('waiting', `${replica.name} is paused`);
+  const { replica } = home;
+  if (followed.length === 1 && nowOf(snapshot, home).state === 'paused') {
+    return outcome('waiting', `${replica.name} is paused`);
+  }
+  const first = isReady(home) ? decideWorker(config, state, means, now) : decideAgent(home, now);
+  const others = followed.filter((one) => one !== home && !isReady(one)).map((one) => decideAgent(one, now));
+  const children = followed.some(isReady) ? [planChildren(config, state, means, now)] : [];
+  return withOthers(first, [...others, ...children], state);
+}
 
-  const agent = state.agent;
+function isReady({ agent }: FollowedReplica): boolean {
+  return agent.state === 'ready';
+}
+
+/** What is done about a replica whose agent does not answer. */
+function decideAgent({ replica, agent }: FollowedReplica, now: number): Plan {
   switch (agent.state) {
     case 'none':
       return outcome('entering', `entering ${replica.name}`, { actions: [{ type: 'start-agent', replica }] });
@@ -124,46 +141,30 @@ function decide(config: TargetConfig, state: TargetState, means: Means, now: num
         : blocked(agent.error, rest);
     }
     case 'ready':
-      return withChildren(
-        decideWorker(config, state, means, agent.hello.uid, now),
-        planChildren(config, state, means, agent.hello.uid, now),
-        state,
-      );
+      return outcome('waiting', 'looking for Python processes');
     default:
       return agent satisfies never;
   }
 }
 
-/**
- * The best running one; a paused one only if nothing runs. The platform may rank them: then the one that is followed is
- * kept unless another one is better. While the worker is stopped by the debugger its replica is kept as long as the
- * platform keeps it: probes that a stopped worker does not answer make it look worse than it is.
- */
-function chooseReplica(replicas: readonly Replica[], followed: Replica | null, isStopped: boolean): Replica | null {
-  const running = replicas.filter((r) => r.state === 'running');
-  const kept = followed === null ? undefined : running.find((r) => replicaKey(r) === replicaKey(followed));
-  const [first] = running;
-  if (first === undefined) return replicas.find((r) => r.state === 'paused') ?? null;
-  const best = running.reduce((a, b) => ((b.rank ?? 0) < (a.rank ?? 0) ? b : a), first);
-  // Without ranks the order says it all.
-  if (kept?.rank === undefined || best.rank === undefined) return best;
-  if (isStopped && kept.ending !== true) return kept;
-  return best.rank < kept.rank ? best : kept;
-}
-
 /** The first session's worker speaks for the target, unless another one is stopped. */
-function withChildren(decided: Plan, children: Pick<Plan, 'actions' | 'wakeAt'>, { slots, editor }: TargetState): Plan {
-  const due = [decided.wakeAt, children.wakeAt].filter((at) => at !== null);
+function withOthers(decided: Plan, others: readonly Pick<Plan, 'actions' | 'wakeAt'>[], state: TargetState): Plan {
+  const due = [decided, ...others].map(({ wakeAt }) => wakeAt).filter((at) => at !== null);
   const all = {
     ...decided,
-    actions: [...decided.actions, ...children.actions],
+    actions: [decided, ...others].flatMap(({ actions }) => actions),
     wakeAt: due.length === 0 ? null : Math.min(...due),
   };
-  const stopped = slots.find(({ stoppedAt }) => stoppedAt !== null);
-  if (stopped?.worker === undefined || stopped.worker === null || editor.stoppedAt !== null || all.error !== null) {
+  const stopped = state.slots.find(({ stoppedAt }) => stoppedAt !== null);
+  if (
+    stopped?.worker === undefined ||
+    stopped.worker === null ||
+    state.editor.stoppedAt !== null ||
+    all.error !== null
+  ) {
     return all;
   }
-  const name = `worker ${String(stopped.worker.process.pid)}`;
+  const name = workerName(state, stopped.worker.process);
   return { ...all, phase: 'stopped', message: `${name} stopped at ${stopped.stoppedAt ?? ''}` };
 }
 
@@ -172,11 +173,12 @@ function isNoNews(attempts: number, error: DebugwandError): boolean {
   return attempts < 2 || error.code === 'replica-gone';
 }
 
-function decideWorker(config: TargetConfig, state: TargetState, means: Means, agentUid: number, now: number): Plan {
-  const { worker, classification } = state;
+function decideWorker(config: TargetConfig, state: TargetState, means: Means, now: number): Plan {
+  const { worker } = state;
+  const classification = homeOf(state)?.classification ?? null;
   if (worker === null) return outcome('waiting', waitingMessage(state, whyNone(classification)));
   const entry = worker.entry;
-  const name = `worker ${String(worker.process.pid)}`;
+  const name = workerName(state, worker.process);
   if (entry.state === 'entering') {
     return isAsleep(worker)
       ? outcome('waiting', `${name} runs no Python code just now: it is entered with the first request or task`)
@@ -192,7 +194,8 @@ function decideWorker(config: TargetConfig, state: TargetState, means: Means, ag
         )
       : outcome('stopped', `stopped at ${state.editor.stoppedAt}`, { actions });
   }
-  const step = stepFor(worker, config, state, means, agentUid, now);
+  const step = stepFor(worker, config, state, means, now);
+  if (step === null) return outcome('waiting', `${name} is not to be reached just now`);
   switch (step.type) {
     case 'enter':
       return outcome('entering', `entering ${name}`, { actions: [{ type: 'enter', worker, rung: step.rung }] });
@@ -207,14 +210,14 @@ function decideWorker(config: TargetConfig, state: TargetState, means: Means, ag
   }
 }
 
-function whyNone(classification: TargetState['classification']): string {
+function whyNone(classification: Classification | null): string {
   if (classification === null) return 'looking for Python processes';
   return classification.chosen === null ? classification.why : 'the others have debug sessions of their own';
 }
 
 function waitingMessage(state: TargetState, why: string): string {
   if (state.previous === null) return why;
-  const name = `worker ${String(state.previous.worker.pid)}`;
+  const name = workerName(state, state.previous.worker);
   const end = endOf(state.ends, state.previous.worker);
   const crash = end?.crashed === true && end.reason !== null ? `: ${end.reason}` : '';
   return `${name} ended${crash}, waiting for the next one (${why})`;

@@ -4,8 +4,9 @@ import type { BudgetReport, EntryReport, ErrorReport, TargetReport, WorkerReport
 import type { TargetConfig } from './types.ts';
 import { pauseBudget, pauseReport } from './pause-budget.ts';
 import type { Plan } from './plan.ts';
+import { homeOf, nowOf, replicaOf, type FollowedReplica } from './followed-replica.ts';
 import { replicaKey } from './identity.ts';
-import { stopPlaces, type TargetState } from './state.ts';
+import { proofOf, stopPlaces, type TargetState } from './state.ts';
 import { workerSlots } from './worker-slots.ts';
 import { processReport } from './process-report.ts';
 import { lastEnd } from './worker-end.ts';
@@ -20,10 +21,14 @@ export function targetReport(
   plan: Plan,
   forwards: TargetReport['forwards'],
 ): TargetReport {
-  const replicaName = state.replica?.name ?? '';
+  const home = homeOf(state);
   const budget = budgetOf(config, state);
-  const processes = (state.classification?.processes ?? []).map((p) =>
-    processReport(p, replicaName, state.processesAt),
+  const processes = [...(home === null ? [] : [home]), ...state.followed.filter((one) => one !== home)].flatMap(
+    ({ replica, classification, processesAt }) =>
+      (classification?.processes ?? []).map((one) => {
+        const chosen = one.chosen && home?.replica === replica;
+        return processReport({ ...one, chosen }, replica.name, processesAt);
+      }),
   );
   return {
     name: config.name,
@@ -32,9 +37,9 @@ export function targetReport(
     phase: plan.phase,
     ready: state.portBound && plan.error === null && plan.phase !== 'entering',
     message: plan.message,
-    worker: workerReport(state, processes, replicaName),
+    worker: workerReport(state, processes, home?.replica.name ?? ''),
     processes,
-    processesAt: state.processesAt,
+    processesAt: home?.processesAt ?? 0,
     entry: entryReport(state),
     editor: { connected: state.editor.connected, client: state.editor.client },
     workers: workerSlots(config, state, plan),
@@ -47,12 +52,16 @@ export function targetReport(
     },
     lastEnd: lastEnd(state.ends),
     error: plan.error === null ? null : errorReport(plan.error),
-    replicas: (state.snapshot?.replicas ?? []).map((replica) => ({
-      name: replica.name,
-      state: replica.state,
-      followed: state.replica !== null && replicaKey(replica) === replicaKey(state.replica),
-      note: replica.note ?? '',
-    })),
+    replicas: (state.snapshot?.replicas ?? []).map((replica) => {
+      const place = state.followed.find(({ key }) => key === replicaKey(replica));
+      const { name, state: is, note = '' } = replica;
+      return {
+        name,
+        state: is,
+        followed: place !== undefined,
+        note: [note, troubleOf(place)].filter(Boolean).join('; '),
+      };
+    }),
     cluster: state.snapshot?.cluster ?? null,
     forwards,
     pause: stopPlaces(state).length === 0 ? null : pauseReport(budget, state.pause.since),
@@ -60,17 +69,25 @@ export function targetReport(
   };
 }
 
+/** Why a replica that is followed beside others cannot be entered. */
+function troubleOf(place: FollowedReplica | undefined): string {
+  return place?.agent.state === 'failed' && place.agent.attempts > 1 ? place.agent.error.message : '';
+}
+
+/** Of the worker that is stopped, else of the first session's. */
 function budgetOf(config: TargetConfig, state: TargetState): BudgetReport | null {
-  const entry = state.worker?.entry;
-  if (entry?.state !== 'entered') return null;
-  const { replica } = state;
-  const key = replica === null ? null : replicaKey(replica);
-  const seen = state.snapshot?.replicas.find((one) => replicaKey(one) === key) ?? replica;
+  const stopped = state.slots.find(({ stoppedAt }) => stoppedAt !== null)?.worker ?? null;
+  const worker = state.editor.stoppedAt === null ? (stopped ?? state.worker) : state.worker;
+  const entry = worker?.entry;
+  if (worker === null || entry?.state !== 'entered') return null;
+  const place = replicaOf(state, worker.process);
+  if (place === null) return null;
+  const seen = nowOf(state.snapshot, place);
   return pauseBudget({
-    probes: seen?.probes,
-    timeLimits: seen?.timeLimits,
+    probes: seen.probes,
+    timeLimits: seen.timeLimits,
     settings: config.whilePaused,
-    cmdlines: (state.classification?.processes ?? []).map(({ cmdline }) => cmdline),
+    cmdlines: (place.classification?.processes ?? []).map(({ cmdline }) => cmdline),
     inside: entry.result.origin !== 'app-listening',
   });
 }
@@ -78,7 +95,7 @@ function budgetOf(config: TargetConfig, state: TargetState): BudgetReport | null
 function workerReport(state: TargetState, processes: TargetReport['processes'], replica: string): WorkerReport | null {
   const { worker } = state;
   if (worker === null) return null;
-  const process = processes.find((p) => p.pid === worker.process.pid);
+  const process = processes.find((p) => p.pid === worker.process.pid && p.replica === replica);
   if (process === undefined) return null;
   const python = worker.entry.state === 'entered' ? worker.entry.result.python : (process.python ?? 'unknown');
   return {
@@ -98,7 +115,9 @@ function entryReport(state: TargetState): EntryReport | null {
   const { worker } = state;
   if (worker === null || worker.entry.state !== 'entered') return null;
   const { rung, result } = worker.entry;
-  const failed = state.provenSkips.map((skip) => ({ rung: skip.rung, why: skip.why }));
+  const place = replicaOf(state, worker.process);
+  const skips = place === null ? [] : proofOf(state, place.replica).skips;
+  const failed = skips.map((skip) => ({ rung: skip.rung, why: skip.why }));
   const why = `Python ${result.python} has no remote debugging, which came with 3.14; wand started it, and its environment let wand in`;
   const skipped = rung === 'environment' ? [...failed, { rung: 'exec' as const, why }] : failed;
   return { rung, skipped, debugpy: `${result.debugpy} (${result.origin})` };

@@ -1,5 +1,6 @@
 // Owns the words for the end of a worker's session, and whether the worker itself ended. Pure: what is not known is not
 // said.
+import { workerName } from './followed-replica.ts';
 import { replicaKey, sameProcess } from './identity.ts';
 import type { TargetState } from './state.ts';
 import type { WorkerState } from './entry-state.ts';
@@ -20,22 +21,22 @@ export function sessionEnd(
   replica: Replica,
   worker: WorkerState | null = state.worker,
 ): SessionEnd {
-  const name = `worker ${String(process.pid)}`;
+  const name = workerName(state, process);
   const end = endOf(state.ends, process);
   if (end?.crashed === true) return { text: `${name} crashed: ${end.reason ?? 'no reason known'}`, ended: true };
-  const { replica: now, processes } = state;
-  if (now === null || replicaKey(now) !== replicaKey(replica)) {
+  const now = state.followed.find(({ key }) => key === replicaKey(replica));
+  if (now === undefined) {
     const where = state.snapshot?.replicas.find(({ id }) => id === replica.id);
     if (where === undefined) return { text: `${name}: ${replica.name} is gone`, ended: true };
     if (where.startedAt === replica.startedAt && where.state === 'running')
       return { text: `left ${name}`, ended: false };
     return { text: `${name} ended with ${replica.name}`, ended: true };
   }
-  if (state.agent.state !== 'ready') return { text: `the connection to ${name} was lost`, ended: false };
-  if (!processes.some((one) => sameProcess(one, process))) return { text: `${name} exited`, ended: true };
+  if (now.agent.state !== 'ready') return { text: `the connection to ${name} was lost`, ended: false };
+  if (!now.processes.some((one) => sameProcess(one, process))) return { text: `${name} exited`, ended: true };
   if (worker === null) return { text: `left ${name}`, ended: false };
   if (!sameProcess(worker.process, process)) {
-    return { text: `left ${name} for worker ${String(worker.process.pid)}`, ended: false };
+    return { text: `left ${name} for ${workerName(state, worker.process)}`, ended: false };
   }
   return worker.process.execId === process.execId
     ? { text: `the debugger left ${name}`, ended: false }

@@ -45,6 +45,7 @@ export const POOL_SETTLED_MS = 2_000;
 
 /**
  * `crew`: the workers that the server keeps, in order. `wanted`: who the first session would take. `limit`: slots at most.
+ * `awaited`: a replica comes, and its workers may be those that are missing: nothing was scaled down.
  */
 export function seat(
   root: Seat,
@@ -53,6 +54,7 @@ export function seat(
   wanted: ProcessKey | null,
   limit: number,
   now: number,
+  awaited = false,
 ): Seating {
   const find = (key: ProcessKey | null): Member | null =>
     key === null ? null : (crew.find((one) => sameProcess(one, key)) ?? null);
@@ -78,12 +80,12 @@ export function seat(
     const waitsUntil = (root.worker === null ? root.since : now) + SCALED_DOWN_MS;
     if (next !== undefined) {
       place(root.id, next);
-    } else if (giver !== undefined && now >= waitsUntil) {
+    } else if (giver !== undefined && now >= waitsUntil && !awaited) {
       const taken = placed.get(giver.id);
       placed.delete(giver.id);
       if (taken !== undefined) place(root.id, taken);
       ended.push(giver.id);
-    } else if (giver !== undefined) {
+    } else if (giver !== undefined && !awaited) {
       due.push(waitsUntil);
     }
   }
@@ -99,7 +101,7 @@ export function seat(
   // While the whole app is away nothing was scaled down.
   const rootSince = find(root.worker) === null ? now : root.since;
   for (const slot of empty) {
-    if (placed.has(slot.id) || !hasRoot) continue;
+    if (placed.has(slot.id) || !hasRoot || awaited) continue;
     const until = Math.max(emptySince(slot), rootSince) + SCALED_DOWN_MS;
     if (now >= until) ended.push(slot.id);
     else due.push(until);

@@ -1,24 +1,16 @@
 // Owns the state of one target as the reconciler sees it, and what may be observed about it. Pure: `observe` returns a
 // new state and never decides anything; decisions are in plan.ts.
 import type { DebugwandError } from '../lib/errors.ts';
-import type { Classification, ProcessInfo, Replica, Rung, Snapshot, TargetConfig } from './types.ts';
+import type { Replica, Rung, Snapshot, TargetConfig } from './types.ts';
+import { replicaOf, type FollowedReplica } from './followed-replica.ts';
 import { endedSlot, onlyOpen, withSession, type ChildSlot } from './child-slots.ts';
-import {
-  follow,
-  hasChildren,
-  noticed,
-  onSlot,
-  seated,
-  slotAnew,
-  withFigures,
-  withoutWorker,
-  withTree,
-} from './following.ts';
+import { follow, noticed, onSlot, seated, slotAnew } from './following.ts';
 import type { Followed } from './exit-reason.ts';
-import { sameProcess, type ProcessKey } from './identity.ts';
+import type { ProcessKey } from './identity.ts';
 import type { Observation } from './observation.ts';
+import { eachTree, everyWorker, nowFollowing, observeReplica } from './observe-replica.ts';
 import { goesOn, RUNS, stops, type PauseState } from './pause-budget.ts';
-import { cutAgent, lostAgent, retryAgent, startingAgent, type AgentState } from './agent-state.ts';
+import { retryAgent } from './agent-state.ts';
 import {
   counted,
   failedEntry,
@@ -30,17 +22,13 @@ import {
   type Reattaches,
   type WorkerState,
 } from './entry-state.ts';
-import { withExit, withWords, type WorkerEnd } from './worker-end.ts';
+import type { WorkerEnd } from './worker-end.ts';
 
 export interface TargetState {
   readonly snapshot: Snapshot | null;
-  /** The replica whose agent we run. */
-  readonly replica: Replica | null;
-  readonly agent: AgentState;
-  readonly processes: readonly ProcessInfo[];
-  /** When `processes` was observed, ms since the epoch: their `ageMs` counts to there. */
-  readonly processesAt: number;
-  readonly classification: Classification | null;
+  /** The replicas whose agents we run, the one for the first session first. */
+  readonly followed: readonly FollowedReplica[];
+  /** Of the first session. */
   readonly worker: WorkerState | null;
   /** The last worker that was entered: what `cause` is derived from. */
   readonly previous: Followed | null;
@@ -48,10 +36,8 @@ export interface TargetState {
   readonly ends: readonly WorkerEnd[];
   /** Workers followed so far. */
   readonly generation: number;
-  /** The rung that worked last in this container: tried first, so that a reload pays for no failures. */
-  readonly provenRung: Rung | null;
-  /** Why the others did not do. */
-  readonly provenSkips: readonly FailedRung[];
+  /** How workers were entered, the last container last. */
+  readonly proofs: readonly Proof[];
   /** The worker that the keeper was told of and not yet told to forget. */
   readonly sessionGeneration: number | null;
   readonly editor: {
@@ -80,19 +66,27 @@ export interface TargetState {
   readonly portBound: boolean;
 }
 
+/** What was learnt of a container: another one may have other rights, another image another Python. */
+export interface Proof {
+  /** Its id. */
+  readonly replica: string;
+  /** The rung that worked last: tried first, so that a reload pays for no failures; null: none yet. */
+  readonly rung: Rung | null;
+  /** Why the others did not do. */
+  readonly skips: readonly FailedRung[];
+}
+
+/** Containers that are remembered. */
+const MOST_PROOFS = 64;
+
 export const INITIAL_STATE: TargetState = {
   snapshot: null,
-  replica: null,
-  agent: { state: 'none' },
-  processes: [],
-  processesAt: 0,
-  classification: null,
+  followed: [],
   worker: null,
   previous: null,
   ends: [],
   generation: 0,
-  provenRung: null,
-  provenSkips: [],
+  proofs: [],
   sessionGeneration: null,
   editor: { connected: false, client: null, stoppedAt: null, children: false },
   slots: [],
@@ -119,49 +113,25 @@ export function observe(
     case 'snapshot':
       return { ...state, snapshot: seen.snapshot };
     case 'following':
-      return {
-        ...withoutProof(state, seen.replica),
-        replica: seen.replica,
-        agent: { state: 'none' },
-        ...nobody(state, now),
-      };
+      return nowFollowing(state, seen.replicas, now);
     case 'agent-starting':
-      return { ...state, agent: startingAgent(state.agent) };
     case 'agent-ready':
-      return { ...state, agent: { state: 'ready', hello: seen.hello, since: now } };
     case 'wire':
-      return { ...state, agent: cutAgent(state.agent, seen.cutUntil) };
     case 'agent-lost':
-      return {
-        ...state,
-        agent: lostAgent(state.agent, seen.error, now, random),
-        ...nobody(state, now),
-      };
     case 'processes':
-      // Time alone may tell one generation of several workers from another.
-      return seen.changed || state.classification === null || hasChildren(state, config)
-        ? withTree({ ...state, processesAt: now }, seen.processes, config, now)
-        : withFigures({ ...state, processesAt: now }, seen.processes);
-    case 'exited': {
-      const { exit } = seen;
-      const processes = state.processes.filter((p) => !sameProcess(p, exit));
-      // The tree's next event brings its successor; only the end itself is news now.
-      const ended = state.worker !== null && sameProcess(state.worker.process, exit);
-      const slots = state.slots.map((slot) =>
-        slot.worker !== null && sameProcess(slot.worker.process, exit) ? { ...slot, worker: null, since: now } : slot,
-      );
-      const ends = wasFollowed(state, exit) ? withExit(state.ends, exit, now) : state.ends;
-      const next = { ...state, processes, ends, slots };
-      return ended ? withoutWorker(next, now) : next;
-    }
+    case 'exited':
     case 'raised':
-      return wasFollowed(state, seen) ? { ...state, ends: withWords(state.ends, seen, seen.text, now) } : state;
+    case 'left': {
+      const place = state.followed.find(({ key }) => seen.replica === undefined || key === seen.replica);
+      // It was left, and that was on its way.
+      return place === undefined ? state : observeReplica(state, seen, place, config, now, random);
+    }
     case 'config':
-      return withTree(state, state.processes, config, now);
+      return eachTree(state, config, now);
     case 'retry':
       return {
         ...state,
-        agent: retryAgent(state.agent, now),
+        followed: state.followed.map((one) => ({ ...one, agent: retryAgent(one.agent, now) })),
         ...everyWorker(state, (worker) => retryEntry(worker, now)),
       };
     case 'reenter':
@@ -171,8 +141,12 @@ export function observe(
         );
       }
       return state.worker === null
-        ? { ...state, provenRung: null, provenSkips: [], agent: retryAgent(state.agent, now) }
-        : follow({ ...state, provenRung: null, provenSkips: [] }, state.worker.process, now);
+        ? {
+            ...state,
+            proofs: [],
+            followed: state.followed.map((one) => ({ ...one, agent: retryAgent(one.agent, now) })),
+          }
+        : follow({ ...state, proofs: [] }, state.worker.process, now);
     case 'session-up': {
       const up = onWorker(state, seen.generation, (w) => ({ ...w, up: true }));
       const slot = slotOf(up, seen.generation);
@@ -186,13 +160,6 @@ export function observe(
         : onSlot(state, seen.slot, (slot) => ({ ...slot, sessionGeneration: null, stoppedAt: null }));
     case 'session-lost':
       return onWorker(state, seen.generation, (w) => lostEntry(w, seen.why, now, random));
-    case 'left':
-      return {
-        ...state,
-        ...everyWorker(state, (worker) =>
-          sameProcess(worker.process, seen) ? lostEntry(worker, seen.why, now, random) : worker,
-        ),
-      };
     case 'entering':
       return onWorker(state, seen.generation, (w) => ({ ...w, entry: { state: 'entering', rung: seen.rung } }));
     case 'entered': {
@@ -203,8 +170,12 @@ export function observe(
       }));
       const entered = workerOf(next, seen.generation);
       if (next === state || entered === null) return state;
-      const provenSkips = skippedRungs([...state.provenSkips, ...entered.failedRungs], seen.rung);
-      const proven = withPredecessor({ ...next, provenRung: seen.rung, provenSkips }, entered);
+      const place = replicaOf(next, entered.process);
+      if (place === null) return state;
+      const before = proofOf(state, place.replica);
+      const skips = skippedRungs([...before.skips, ...entered.failedRungs], seen.rung);
+      const known = withProof(next, { replica: place.replica.id, rung: seen.rung, skips });
+      const proven = withPredecessor(known, entered, place);
       const slot = slotOf(next, seen.generation);
       const hasEditor = slot === null ? state.editor.connected : slot.session.state === 'open';
       // With an editor the figure ends at `verified`; without one, here.
@@ -238,7 +209,7 @@ export function observe(
     case 'told':
       return { ...state, notices: state.notices.slice(seen.count) };
     case 'switch':
-      return withTree({ ...state, preferred: seen.worker }, state.processes, config, now);
+      return eachTree({ ...state, preferred: seen.worker }, config, now);
     case 'stopped':
       return withStop(state, seen.slot ?? 0, seen.where, now);
     case 'port':
@@ -248,24 +219,14 @@ export function observe(
   }
 }
 
-/** Another container may have other rights, another image another Python: what was learnt of the one before is void. */
-function withoutProof(state: TargetState, next: Replica | null): TargetState {
-  const known = state.previous?.replica.id;
-  return next === null || next.id === known ? state : { ...state, provenRung: null, provenSkips: [] };
+/** What was learnt of its container. */
+export function proofOf({ proofs }: Pick<TargetState, 'proofs'>, { id }: Replica): Proof {
+  return proofs.find(({ replica }) => replica === id) ?? { replica: id, rung: null, skips: [] };
 }
 
-/** A replica that is left, or whose agent is lost: its workers are nobody's. */
-function nobody(
-  state: TargetState,
-  now: number,
-): Pick<TargetState, 'processes' | 'classification' | 'worker' | 'emptySince' | 'slots'> {
-  return {
-    processes: [],
-    classification: null,
-    worker: null,
-    emptySince: now,
-    slots: state.slots.map((slot) => ({ ...slot, worker: null, since: now })),
-  };
+function withProof(state: TargetState, proof: Proof): TargetState {
+  const others = state.proofs.filter(({ replica }) => replica !== proof.replica);
+  return { ...state, proofs: [...others, proof].slice(-MOST_PROOFS) };
 }
 
 function withEditor(
@@ -286,7 +247,7 @@ function withEditor(
   const editor = { connected, client, stoppedAt, children: connected && state.editor.children };
   if (connected || state.slots.length === 0) return { ...state, editor };
   const alone = { ...state, editor, slots: state.slots.map(endedSlot), leftOut: 0, notices: [] };
-  return withTree(alone, state.processes, config, now);
+  return eachTree(alone, config, now);
 }
 
 /** The pause of the target lasts from the first stop to the moment that all run. */
@@ -313,16 +274,6 @@ export function workerOf(state: TargetState, generation: number): WorkerState | 
   return state.worker?.generation === generation ? state.worker : (slotOf(state, generation)?.worker ?? null);
 }
 
-function everyWorker(
-  { worker, slots }: TargetState,
-  change: (worker: WorkerState) => WorkerState,
-): Pick<TargetState, 'worker' | 'slots'> {
-  return {
-    worker: worker === null ? null : change(worker),
-    slots: slots.map((slot) => (slot.worker === null ? slot : { ...slot, worker: change(slot.worker) })),
-  };
-}
-
 function onWorker(state: TargetState, generation: number, change: (worker: WorkerState) => WorkerState): TargetState {
   if (workerOf(state, generation) === null) return state;
   return {
@@ -332,9 +283,12 @@ function onWorker(state: TargetState, generation: number, change: (worker: Worke
 }
 
 /** What was chosen for a moment and never entered (a process just before its exec) is no predecessor of anything. */
-function withPredecessor(state: TargetState, { generation, process }: WorkerState): TargetState {
-  const { classification, replica } = state;
-  if (classification === null || replica === null) return state;
+function withPredecessor(
+  state: TargetState,
+  { generation, process }: WorkerState,
+  { classification, replica }: FollowedReplica,
+): TargetState {
+  if (classification === null) return state;
   const previous: Followed = { classification, replica, worker: process };
   const slot = slotOf(state, generation);
   return slot === null ? { ...state, previous } : onSlot(state, slot.id, (one) => ({ ...one, previous }));
@@ -347,11 +301,4 @@ function recordReattach(state: TargetState, generation: number, at: number, veri
   return slot === null
     ? { ...state, reattach: counted(state.reattach, worker, at, verified) }
     : onSlot(state, slot.id, (one) => ({ ...one, reattach: counted(one.reattach, worker, at, verified) }));
-}
-
-/** Somebody whose end is news: it was entered, here or for another session. */
-function wasFollowed({ previous, slots, ends }: TargetState, process: ProcessKey): boolean {
-  const further = slots.flatMap((slot) => [slot.worker?.process, slot.previous?.worker]);
-  const known = [previous?.worker, ...further, ...ends];
-  return known.some((one) => one !== undefined && sameProcess(one, process));
 }

@@ -18,6 +18,8 @@ export type TargetSource =
   | {
       readonly kind: 'docker';
       readonly compose: { readonly project: string; readonly service: string };
+      /** Which container: the newest one, or every one. Default: 'newest'. */
+      readonly replica?: 'newest' | 'all';
       readonly host?: string;
     }
   | KubernetesSource;
@@ -33,8 +35,8 @@ export interface KubernetesSource {
   /** Absolute path. Default: KUBECONFIG, then ~/.kube/config. */
   readonly kubeconfig?: string;
   readonly container?: string;
-  /** Which pod: the newest one that is ready, or the one of that name. */
-  readonly replica: 'newest' | { readonly pod: string };
+  /** Which pod: the newest one that is ready, every one, or the one of that name. */
+  readonly replica: 'newest' | 'all' | { readonly pod: string };
   readonly ephemeralContainers: 'ask' | 'allow' | 'never';
   /** Contexts that may be entered although they do not look local. */
   readonly allowContexts: readonly string[];
@@ -116,6 +118,10 @@ export interface Replica {
   readonly rank?: number;
   /** The platform is taking it away: it is left for any other one, whatever goes on in it. */
   readonly ending?: true;
+  /** A newer revision is there, or comes, in its place. */
+  readonly superseded?: true;
+  /** It does not run, and is about to: for the first time, or again. */
+  readonly coming?: true;
   /** In words, for people: "ready, revision 3". */
   readonly note?: string;
   /** Ports that the container declares. */
@@ -155,7 +161,7 @@ export type Scope =
 
 /** Everything known about a target's workload at one moment: never a delta. */
 export interface Snapshot {
-  /** In order of preference; the first running one is followed. */
+  /** In order of preference; the first running one is followed, or every one. */
   readonly replicas: readonly Replica[];
   /** Why nothing runs, in words for the status line: "container `api` does not exist". Null when something runs. */
   readonly waitingFor: string | null;
@@ -167,6 +173,8 @@ export interface Snapshot {
 
 /** A process as the agent sees it (in the PID namespace of the target). */
 export interface ProcessInfo {
+  /** The `replicaKey` of where it runs, once that is known. */
+  readonly replica?: string;
   readonly pid: number;
   readonly ppid: number;
   /** Field 22 of /proc/pid/stat: clock ticks after boot. With `pid` it identifies the process. */

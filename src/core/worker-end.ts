@@ -45,13 +45,14 @@ export function withWords(
 
 function noted(
   ends: readonly WorkerEnd[],
-  { pid, startTime }: ProcessKey,
+  { pid, startTime, replica }: ProcessKey,
   at: number,
   change: (end: WorkerEnd) => WorkerEnd,
 ): readonly WorkerEnd[] {
-  const known = ends.findIndex((end) => sameProcess(end, { pid, startTime }));
+  const key = { pid, startTime, ...(replica === undefined ? {} : { replica }) };
+  const known = ends.findIndex((end) => sameProcess(end, key));
   if (known >= 0) return ends.map((end, index) => (index === known ? change(end) : end));
-  return [...ends, change({ pid, startTime, at, exception: null })].slice(-MOST);
+  return [...ends, change({ ...key, at, exception: null })].slice(-MOST);
 }
 
 /** Null: no worker that was followed has ended. */

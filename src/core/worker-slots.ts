@@ -1,6 +1,8 @@
 // Owns the rows of the status report about workers: who has a debug session, who runs without one. Pure.
 import type { ChildSlot } from './child-slots.ts';
 import { isAsleep, NO_REATTACHES, type Reattaches, type WorkerState } from './entry-state.ts';
+import { homeOf, replicaOf, workerName } from './followed-replica.ts';
+import { sameProcess } from './identity.ts';
 import { explainEntry } from './ladder.ts';
 import type { Plan } from './plan.ts';
 import type { Phase, WorkerSlotReport } from './status.ts';
@@ -9,16 +11,14 @@ import type { TargetConfig } from './types.ts';
 
 /** The first session's row comes first, even while it waits; none where there is no worker at all. */
 export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan): readonly WorkerSlotReport[] {
-  const { classification, worker, slots } = state;
-  const replica = state.replica?.name ?? '';
-  const members = [...(classification?.crew ?? []), ...(classification?.below ?? [])];
+  const { worker, slots } = state;
   const there = slots.filter(({ over }) => !over);
   if (worker === null && there.length === 0) return [];
-  const debugged = new Set([worker, ...there.map((slot) => slot.worker)].map((one) => one?.process.pid));
+  const debugged = [worker, ...there.map((slot) => slot.worker)].flatMap((one) => (one === null ? [] : [one.process]));
   const root: WorkerSlotReport = {
     slot: 0,
     pid: worker?.process.pid ?? null,
-    replica,
+    replica: homeOf(state)?.replica.name ?? '',
     generation: worker?.generation ?? null,
     phase: state.editor.stoppedAt !== null ? 'stopped' : plan.error === null ? phaseOf(worker) : 'blocked',
     session: state.editor.connected,
@@ -26,35 +26,40 @@ export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan
     reattach: countOf(state.reattach),
     message: messageOfFirst(state, plan),
   };
-  const rest = members.filter((pid) => !debugged.has(pid));
-  return [
-    root,
-    ...there.map((slot) => slotReport(config, slot, replica)),
-    ...rest.map((pid): WorkerSlotReport => {
-      const message = 'runs without the debugger';
-      const nothing = { slot: null, generation: null, phase: null, session: false, stoppedAt: null } as const;
-      return { ...nothing, pid, replica, reattach: countOf(NO_REATTACHES), message };
-    }),
-  ];
+  const rest = state.followed.flatMap(({ replica, classification }) => {
+    const members = [...(classification?.crew ?? []), ...(classification?.below ?? [])];
+    return (classification?.processes ?? [])
+      .filter((one) => members.includes(one.pid) && !debugged.some((other) => sameProcess(one, other)))
+      .toSorted((a, b) => members.indexOf(a.pid) - members.indexOf(b.pid))
+      .map(({ pid }): WorkerSlotReport => {
+        const message = 'runs without the debugger';
+        const none = { slot: null, generation: null, phase: null, session: false, stoppedAt: null } as const;
+        return { ...none, pid, replica: replica.name, reattach: countOf(NO_REATTACHES), message };
+      });
+  });
+  return [root, ...there.map((slot) => slotReport(config, state, slot)), ...rest];
 }
 
 /** The target's own message, where that is about another worker: what this one does. */
-function messageOfFirst({ editor, slots, worker }: TargetState, plan: Plan): string {
+function messageOfFirst(state: TargetState, plan: Plan): string {
+  const { editor, slots, worker } = state;
   const isOfAnother = plan.phase === 'stopped' && editor.stoppedAt === null;
   if (isOfAnother && slots.length > 0) return worker === null ? 'waits for a worker' : 'attached';
-  return worker === null ? plan.message : plan.message.replace(`worker ${String(worker.process.pid)}: `, '');
+  return worker === null ? plan.message : plan.message.replace(`${workerName(state, worker.process)}: `, '');
 }
 
 function countOf({ count, history }: Reattaches): WorkerSlotReport['reattach'] {
   return { count, last: history.at(-1) ?? null };
 }
 
-function slotReport(config: TargetConfig, slot: ChildSlot, replica: string): WorkerSlotReport {
+function slotReport(config: TargetConfig, state: TargetState, slot: ChildSlot): WorkerSlotReport {
   const { id, worker, stoppedAt, session } = slot;
+  const place = worker === null ? state.followed.length === 1 && homeOf(state) : replicaOf(state, worker.process);
   return {
     slot: id,
     pid: worker?.process.pid ?? null,
-    replica,
+    // One that waits for a worker of any of several is nowhere.
+    replica: place === null || place === false ? '' : place.replica.name,
     generation: worker?.generation ?? null,
     phase: session.state === 'left' ? null : stoppedAt !== null ? 'stopped' : phaseOf(worker),
     session: session.state === 'open',

@@ -1,7 +1,8 @@
-// Owns all that runs inside the followed replica: its agents and the entries into its workers. What they see is posted;
+// Owns all that runs inside one followed replica: its agents and the entries into its workers. What they see is posted;
 // once it is closed nothing more is.
 import type { AgentEvent } from '../agent/protocol.ts';
-import type { Observation } from '../core/observation.ts';
+import { replicaKey } from '../core/identity.ts';
+import type { Observation, ReplicaObservation } from '../core/observation.ts';
 import type { Replica } from '../core/types.ts';
 import type { Target } from '../targets/target.ts';
 import { Entries } from './entries.ts';
@@ -71,8 +72,8 @@ export class Followed {
     await Promise.all([this.#pool.close(), this.entries.settled()]);
   }
 
-  #post(seen: Observation): void {
-    if (!this.#abort.signal.aborted) this.#hooks.post(seen);
+  #post(seen: ReplicaObservation): void {
+    if (!this.#abort.signal.aborted) this.#hooks.post({ ...seen, replica: replicaKey(this.replica) });
   }
 
   #onAgent(event: AgentEvent): void {

@@ -1,5 +1,7 @@
 // Owns what the keeper was told: which worker each debug session has, and how it is reached. Decides nothing.
 import type { WorkerState } from '../core/entry-state.ts';
+import { workerName } from '../core/followed-replica.ts';
+import { replicaKey } from '../core/identity.ts';
 import { inferPathMappings } from '../core/path-mappings.ts';
 import { sessionEnd } from '../core/session-end.ts';
 import type { TargetState } from '../core/state.ts';
@@ -30,7 +32,7 @@ export class Sessions {
   }
 
   /** Hands the worker to the session of a slot. False: it is not entered (any more). */
-  up(slot: number, worker: WorkerState, followed: Followed, config: TargetConfig): boolean {
+  up(slot: number, worker: WorkerState, followed: Followed, state: TargetState, config: TargetConfig): boolean {
     const { entry, generation, process, seenAt, startedAt } = worker;
     if (entry.state !== 'entered') return false;
     const { port, origin, debugpy } = entry.result;
@@ -39,9 +41,15 @@ export class Sessions {
     const { replica } = followed;
     const { pid } = process;
     this.#told.set(slot, { generation, process, replica });
-    const facts = { name: `worker ${String(pid)}`, pid, generation, seenAt, startedAt, origin, debugpy };
+    const facts = { name: workerName(state, process), pid, generation, seenAt, startedAt, origin, debugpy };
     this.#port.workerUp({ ...facts, pathMappings: this.#pathMappings(replica, process, config), open }, slot);
     return true;
+  }
+
+  /** The replica of the slot's worker, as its `replicaKey`; null: it has none. */
+  replicaOf(slot: number): string | null {
+    const told = this.#told.get(slot);
+    return told === undefined ? null : replicaKey(told.replica);
   }
 
   /** Takes it from the session, and leaves the worker. `now`: the worker that the slot has by now. */

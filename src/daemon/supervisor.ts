@@ -6,6 +6,7 @@ import { diffConfigs } from '../core/config-diff.ts';
 import { noSuchTarget } from '../core/no-such-target.ts';
 import { errorReport } from '../core/report.ts';
 import type { ErrorReport, StatusReport } from '../core/status.ts';
+import type { WantedWorker } from '../core/switch.ts';
 import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { createTarget } from '../targets/index.ts';
 import type { CommandChild, Confirm } from '../targets/target.ts';
@@ -109,13 +110,13 @@ export class Supervisor {
   }
 
   /**
-   * Moves the debug session of a target to another worker. `name`: may be left out where there is one target; `pid`: the
-   * next worker. @throws DebugwandError `no-such-worker`, `worker-has-session`, `target-ambiguous`, `no-such-target`
+   * Moves the debug session of a target to another worker. `name`: may be left out where there is one target; `wanted`:
+   * null for the next worker. @throws DebugwandError `no-such-worker`, `worker-has-session`, `worker-ambiguous`,
+   * `target-ambiguous`, `no-such-target`
    */
-  switchWorker(name: string | null, pid: number | null): string {
+  switchWorker(name: string | null, wanted: WantedWorker | null): string {
     const target = name ?? this.#onlyTarget();
-    const worker = this.#runner(target).switchTo(pid);
-    return `the debug session of ${target} moves to worker ${String(worker)}`;
+    return `the debug session of ${target} moves to ${this.#runner(target).switchTo(wanted)}`;
   }
 
   /** Looks again, now: containers, processes, and whatever waits for its next try. */

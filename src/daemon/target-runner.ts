@@ -11,11 +11,13 @@ import { targetReport } from '../core/report.ts';
 import type { WorkerState } from '../core/entry-state.ts';
 import { workerUser } from '../core/ladder.ts';
 import type { Observation } from '../core/observation.ts';
-import { observe, slotOf, workerOf } from '../core/state.ts';
-import { switchTo } from '../core/switch.ts';
+import { replicaOf, shortName, workerName } from '../core/followed-replica.ts';
+import { replicaKey, type ProcessKey } from '../core/identity.ts';
+import { observe, proofOf, slotOf, workerOf } from '../core/state.ts';
+import { switchTo, type WantedWorker } from '../core/switch.ts';
 import { EditorPort, type EditorPortEvent } from '../dap/editor-port.ts';
 import type { Target } from '../targets/target.ts';
-import { Followed } from './followed.ts';
+import { Followed, type FollowedHooks } from './followed.ts';
 import { Forwards } from './forwards.ts';
 import { Reconciler } from './reconciler.ts';
 import { Sessions } from './sessions.ts';
@@ -36,9 +38,10 @@ export class TargetRunner {
   readonly #tasks = new Set<Promise<void>>();
   #config: TargetConfig;
   readonly #reconciler: Reconciler;
-  #followed: Followed | null = null;
+  /** By `replicaKey`. */
+  readonly #followed = new Map<string, Followed>();
   readonly #sessions: Sessions;
-  #looking: Followed | null = null;
+  readonly #looking = new Set<Followed>();
   #closing = false;
 
   constructor(config: TargetConfig, target: Target, context: RunnerContext) {
@@ -48,10 +51,9 @@ export class TargetRunner {
     this.#reconciler = new Reconciler({
       observe: (state, seen) => {
         const next = observe(state, seen, this.#config, Date.now(), Math.random());
-        this.#followed?.entries.keep(
-          [next, ...next.slots].map(({ worker }) => worker?.generation ?? null),
-          [next, ...next.slots].map(({ sessionGeneration }) => sessionGeneration),
-        );
+        const followed = [next, ...next.slots].map(({ worker }) => worker?.generation ?? null);
+        const sessions = [next, ...next.slots].map(({ sessionGeneration }) => sessionGeneration);
+        for (const { entries } of this.#followed.values()) entries.keep(followed, sessions);
         return next;
       },
       plan: (state) => plan(this.#config, state, { helperAvailable: target.execHelper !== null }, Date.now()),
@@ -128,13 +130,15 @@ export class TargetRunner {
   }
 
   /**
-   * Moves the first session to another worker, as a reload would. `pid`: null for the next one. Returns its pid.
-   * @throws DebugwandError `no-such-worker`, `worker-has-session`
+   * Moves the first session to another worker, as a reload would. `wanted`: null for the next one. Returns its name.
+   * @throws DebugwandError `no-such-worker`, `worker-has-session`, `worker-ambiguous`
    */
-  switchTo(pid: number | null): number {
-    const worker = switchTo(this.#reconciler.state, this.#config.name, pid);
-    this.post({ type: 'switch', worker: { pid: worker.pid, startTime: worker.startTime } });
-    return worker.pid;
+  switchTo(wanted: WantedWorker | null): string {
+    const { state } = this.#reconciler;
+    const { pid, startTime, replica } = switchTo(state, this.#config.name, wanted);
+    const worker = { pid, startTime, ...(replica === undefined ? {} : { replica }) };
+    this.post({ type: 'switch', worker });
+    return workerName(state, worker);
   }
 
   /** Asks the agent for the processes anew, and ends the waiting for a next try. */
@@ -143,18 +147,19 @@ export class TargetRunner {
     this.look();
   }
 
-  /** Asks the agent for the processes anew; while it is at it, not again. */
+  /** Asks the agents for the processes anew; while one is at it, not again. */
   look(): void {
-    const followed = this.#followed;
-    if (followed === null || this.#looking === followed) return;
-    this.#looking = followed;
-    this.#task('look again', async () => {
-      try {
-        await followed.refresh();
-      } finally {
-        if (this.#looking === followed) this.#looking = null;
-      }
-    });
+    for (const followed of this.#followed.values()) {
+      if (this.#looking.has(followed)) continue;
+      this.#looking.add(followed);
+      this.#task('look again', async () => {
+        try {
+          await followed.refresh();
+        } finally {
+          this.#looking.delete(followed);
+        }
+      });
+    }
   }
 
   async close(): Promise<void> {
@@ -163,7 +168,7 @@ export class TargetRunner {
     const forwards = this.#forwards.close();
     // Order matters: the keeper says goodbye to debugpy while the agents still carry its bytes.
     await this.#port.close();
-    await this.#followed?.close();
+    await Promise.all([...this.#followed.values()].map((followed) => followed.close()));
     this.#abort.abort();
     await forwards;
     await this.#target.close();
@@ -177,9 +182,9 @@ export class TargetRunner {
   #act(action: Action): void {
     switch (action.type) {
       case 'follow':
-        return this.#follow(action.replica);
+        return this.#follow(action.replicas);
       case 'start-agent':
-        return this.#startAgent();
+        return this.#startAgent(action.replica);
       case 'enter':
         return this.#enter(action.worker, action.rung);
       case 'session-up':
@@ -209,37 +214,52 @@ export class TargetRunner {
     }
   }
 
-  #follow(replica: Replica | null): void {
-    const former = this.#followed;
-    if (former !== null) this.#task('leave the replica', () => former.close());
-    this.#followed =
-      replica === null
-        ? null
-        : new Followed(this.#target, replica, this.#config.leaseSeconds, {
-            post: (seen) => {
-              this.post(seen);
-            },
-            log: (level, text) => {
-              this.#log(level, text);
-            },
-          });
-    this.#forwards.follow(replica);
-    this.post({ type: 'following', replica });
+  #follow(replicas: readonly Replica[]): void {
+    const wanted = new Set(replicas.map(replicaKey));
+    for (const [key, former] of this.#followed) {
+      if (wanted.has(key)) continue;
+      this.#followed.delete(key);
+      this.#task('leave the replica', () => former.close());
+    }
+    for (const replica of replicas) {
+      const key = replicaKey(replica);
+      if (this.#followed.has(key)) continue;
+      const hooks: FollowedHooks = {
+        post: (seen) => {
+          this.post(seen);
+        },
+        log: (level, text) => {
+          this.#log(level, text);
+        },
+      };
+      this.#followed.set(key, new Followed(this.#target, replica, this.#config.leaseSeconds, hooks));
+    }
+    this.#forwards.follow(replicas[0] ?? null);
+    this.post({ type: 'following', replicas });
   }
 
-  #startAgent(): void {
-    const followed = this.#followed;
-    if (followed === null) return;
-    this.post({ type: 'agent-starting' });
+  #startAgent(replica: Replica): void {
+    const key = replicaKey(replica);
+    const followed = this.#followed.get(key);
+    if (followed === undefined) return;
+    this.post({ type: 'agent-starting', replica: key });
     this.#task('start the agent', () => followed.watch());
   }
 
+  /** What runs where that process runs; null: it was left. */
+  #placeOf(process: ProcessKey): Followed | null {
+    const place = replicaOf(this.#reconciler.state, process);
+    return place === null ? null : (this.#followed.get(place.key) ?? null);
+  }
+
   #enter(worker: WorkerState, rung: Rung): void {
-    const followed = this.#followed;
     const { generation, process, failedRungs } = worker;
+    const { state } = this.#reconciler;
+    const followed = this.#placeOf(process);
+    const known = followed === null ? [] : proofOf(state, followed.replica).skips;
     const options = {
       rung,
-      user: workerUser(process, [...this.#reconciler.state.provenSkips, ...failedRungs]),
+      user: workerUser(process, [...known, ...failedRungs]),
       holdAtStart: this.#config.holdAtStart && this.#hasEditor(generation),
       whilePaused: whilePausedParams(followed?.replica.probes, this.#config.whilePaused),
     };
@@ -268,25 +288,32 @@ export class TargetRunner {
   }
 
   #sessionUp(worker: WorkerState, slot: number): void {
-    const followed = this.#followed;
-    if (followed === null || !this.#sessions.up(slot, worker, followed, this.#config)) return;
+    const followed = this.#placeOf(worker.process);
+    const { state } = this.#reconciler;
+    if (followed === null || !this.#sessions.up(slot, worker, followed, state, this.#config)) return;
     this.post({ type: 'session-up', generation: worker.generation });
   }
 
   #sessionDown(generation: number, slot: number): void {
     const { state } = this.#reconciler;
     const now = slot === 0 ? state.worker : (state.slots.find(({ id }) => id === slot)?.worker ?? null);
-    this.#sessions.down(slot, generation, state, now, this.#followed);
+    const followed = this.#followed.get(this.#sessions.replicaOf(slot) ?? '') ?? null;
+    this.#sessions.down(slot, generation, state, now, followed);
     this.post({ type: 'session-down', slot });
   }
 
   /** An editor keeps the name that it is given: the slot's own, since its workers come and go. The first session is 1. */
   #openChild(slot: number): void {
-    const { snapshot, replica } = this.#reconciler.state;
-    const running = (snapshot?.replicas ?? []).filter((one) => one.state === 'running');
-    const where = running.length > 1 && replica !== null ? ` in ${replica.name}` : '';
+    const { state } = this.#reconciler;
+    const worker = state.slots.find(({ id }) => id === slot)?.worker ?? null;
+    const place = worker === null ? null : replicaOf(state, worker.process);
+    const several = (state.snapshot?.replicas ?? []).filter((one) => one.state === 'running').length > 1;
+    const name = `worker ${String(slot + 1)}`;
     this.post({ type: 'child-asked', slot });
-    this.#port.openChild(slot, `worker ${String(slot + 1)} of ${this.#config.name}${where}`);
+    this.#port.openChild(
+      slot,
+      several && place !== null ? `${shortName(place.replica)}: ${name}` : `${name} of ${this.#config.name}`,
+    );
   }
 
   #onPort(event: EditorPortEvent, slot: number): void {
@@ -318,8 +345,9 @@ export class TargetRunner {
   }
 
   #unhold(generation: number): void {
-    const followed = this.#followed;
-    if (workerOf(this.#reconciler.state, generation)?.holding !== true || followed === null) return;
+    const worker = workerOf(this.#reconciler.state, generation);
+    const followed = worker === null ? null : this.#placeOf(worker.process);
+    if (worker?.holding !== true || followed === null) return;
     this.#task('let the worker go on', () => followed.entries.unhold(generation));
     this.post({ type: 'unheld', generation });
   }

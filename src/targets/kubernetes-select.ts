@@ -42,7 +42,8 @@ export function select(view: ClusterView): Selection {
   const error = unusable(view);
   if (error !== null) return { replicas: [], waitingFor: null, error };
   const all = podsOf(view);
-  const pods = source.replica === 'newest' ? all : all.filter((pod) => pod.name === pinned(source));
+  const name = pinned(source);
+  const pods = name === null ? all : all.filter((pod) => pod.name === name);
   const revisionOf = revisions(all, view.replicaSets, named);
   const candidates = pods
     .flatMap((pod): Candidate[] => {
@@ -134,12 +135,19 @@ function toReplica(candidate: Candidate, view: ClusterView): Replica {
     scope: { kind: 'namespace' },
     rank,
     ...(isEnding ? { ending: true } : {}),
+    ...(rank === RANK.readyOld || rank === RANK.startingOld ? { superseded: true } : {}),
+    ...(rank === RANK.notRunning && !pod.isDeleting && !isOver(pod) ? { coming: true } : {}),
     note: noteOf(candidate),
     ports: portsOf(container, view.named),
     // One that succeeded never comes again.
     probes: container.probes.filter(({ kind }) => kind !== 'startup' || container.status?.started !== true),
     timeLimits: timeLimitsOf(pod),
   };
+}
+
+/** Pods of jobs that ended stay to be looked at. */
+function isOver({ phase }: Pod): boolean {
+  return phase === 'Succeeded' || phase === 'Failed';
 }
 
 function stateOf(container: Container): Replica['state'] {
@@ -190,8 +198,9 @@ function timeLimitsOf(pod: Pod): NonNullable<Replica['timeLimits']> {
   });
 }
 
-function pinned(source: ClusterView['source']): string {
-  return source.replica === 'newest' ? '' : source.replica.pod;
+/** The only pod that is meant; null: any. */
+function pinned({ replica }: ClusterView['source']): string | null {
+  return typeof replica === 'string' ? null : replica.pod;
 }
 
 function waitingText(
@@ -203,10 +212,8 @@ function waitingText(
   // One that is on its way out, and runs no more, says nothing of what comes; Knative's linger for minutes.
   const coming = candidates.find(({ pod, rank }) => !(pod.isDeleting && rank === RANK.notRunning));
   const best = coming ?? (named === null ? candidates[0] : undefined);
-  // Pods of jobs that ended stay to be looked at.
-  const isOver = best !== undefined && /^(Succeeded|Failed)$/.test(best.pod.phase);
   const isJob = named?.kind === 'cronjob' || (named?.kind === 'job' && named.state !== 'active');
-  if (best !== undefined && !(isOver && isJob)) {
+  if (best !== undefined && !(isOver(best.pod) && isJob)) {
     return `pod \`${best.pod.name}\`: ${podTrouble(best.pod, best.container)}`;
   }
   const [first] = pods;
@@ -214,7 +221,7 @@ function waitingText(
     return missingContainerText(first, source.container);
   }
   if (all.length > 0 && pods.length === 0) {
-    const wanted = pinned(source);
+    const wanted = pinned(source) ?? '';
     const names = all.map((pod) => pod.name);
     const near = nearest(wanted, names);
     const there = near === null ? `there are ${names.slice(0, 5).join(', ')}` : `did you mean \`${near}\`?`;

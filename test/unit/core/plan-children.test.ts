@@ -31,7 +31,7 @@ class World {
     const snapshot = { replicas: [REPLICA], waitingFor: null, error: null };
     for (const seen of [
       { type: 'snapshot', snapshot },
-      { type: 'following', replica: REPLICA },
+      { type: 'following', replicas: [REPLICA] },
       { type: 'agent-starting' },
       { type: 'agent-ready', hello: HELLO },
     ] as const)
@@ -363,7 +363,8 @@ describe('further workers', () => {
 });
 
 describe('wand switch', () => {
-  const pids = (state: TargetState, pid: number | null): number => switchTo(state, 'api', pid).pid;
+  const pids = (state: TargetState, pid: number | null): number =>
+    switchTo(state, 'api', pid === null ? null : { pid, replica: null }).pid;
 
   it('moves the one session there is, which stays with its worker', () => {
     const world = new World().workers(worker(11), worker(12), worker(13));

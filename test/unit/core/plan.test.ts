@@ -2,13 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { startFailure, workerUser } from '../../../src/core/ladder.ts';
 import { plan, type Plan } from '../../../src/core/plan.ts';
 import type { Observation } from '../../../src/core/observation.ts';
-import { INITIAL_STATE, observe, type TargetState } from '../../../src/core/state.ts';
+import { INITIAL_STATE, observe, proofOf, type TargetState } from '../../../src/core/state.ts';
 import type { Replica, Rung } from '../../../src/core/types.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import { agentError, CONFIG, ENTERED, HELLO, pythonProcess, REPLICA } from './facts.ts';
 
 const NOW = 1_000_000;
 const HELPER = { helperAvailable: true };
+
+/** What was learnt of the container that is followed. */
+function skipsOf(state: TargetState): ReturnType<typeof proofOf>['skips'] {
+  const [place] = state.followed;
+  return place === undefined ? [] : proofOf(state, place.replica).skips;
+}
 
 function after(observations: readonly Observation[], from: TargetState = INITIAL_STATE, now = NOW): TargetState {
   return observations.reduce((state, seen) => observe(state, seen, CONFIG, now), from);
@@ -21,7 +27,7 @@ function decide(state: TargetState, now = NOW, means = HELPER): Plan {
 const kinds = (decision: Plan): string[] => decision.actions.map((action) => action.type);
 
 const RUNNING: Observation = { type: 'snapshot', snapshot: { replicas: [REPLICA], waitingFor: null, error: null } };
-const FOLLOWED: readonly Observation[] = [RUNNING, { type: 'following', replica: REPLICA }];
+const FOLLOWED: readonly Observation[] = [RUNNING, { type: 'following', replicas: [REPLICA] }];
 const WATCHED: readonly Observation[] = [
   ...FOLLOWED,
   { type: 'agent-starting' },
@@ -87,7 +93,7 @@ describe('a worker that goes', () => {
     const busier = pythonProcess(7, { cpuSeconds: 9, rssBytes: 5 });
     const state = after([...ATTACHED, { type: 'processes', processes: [busier], changed: false }]);
     expect(kinds(decide(state))).toEqual([]);
-    expect(state.classification?.chosen?.cpuSeconds).toBe(9);
+    expect(state.followed[0]?.classification?.chosen?.cpuSeconds).toBe(9);
   });
 });
 
@@ -98,8 +104,8 @@ describe('the replica', () => {
       ...ATTACHED,
       { type: 'snapshot', snapshot: { replicas: [restarted], waitingFor: null, error: null } },
     ]);
-    expect(decide(state).actions).toMatchObject([{ type: 'follow', replica: { startedAt: 't2' } }]);
-    const left = after([{ type: 'following', replica: restarted }], state);
+    expect(decide(state).actions).toMatchObject([{ type: 'follow', replicas: [{ startedAt: 't2' }] }]);
+    const left = after([{ type: 'following', replicas: [restarted] }], state);
     expect(kinds(decide(left))).toEqual(['session-down', 'start-agent']);
   });
 
@@ -108,7 +114,7 @@ describe('the replica', () => {
       type: 'snapshot',
       snapshot: { replicas: [], waitingFor: 'container `api` exited with 1', error: null },
     };
-    const state = after([...ATTACHED, stopped, { type: 'following', replica: null }, { type: 'session-down' }]);
+    const state = after([...ATTACHED, stopped, { type: 'following', replicas: [] }, { type: 'session-down' }]);
     expect(decide(state)).toMatchObject({ phase: 'waiting', message: 'container `api` exited with 1', actions: [] });
   });
 
@@ -142,7 +148,7 @@ describe('replicas that are ranked', () => {
   });
   const attachedTo = (replica: Replica): Observation[] => [
     there(replica),
-    { type: 'following', replica },
+    { type: 'following', replicas: [replica] },
     ...ATTACHED.slice(FOLLOWED.length),
   ];
   const stopped: Observation = { type: 'stopped', where: 'app.py:12' };
@@ -182,12 +188,12 @@ describe('replicas that are ranked', () => {
     ['stopped, its container ended', [...attachedTo(old), stopped, there(make('a', 0))], 'a'],
   ])('%s', (_name, observations, expected) => {
     const follow = decide(after(observations)).actions.find((action) => action.type === 'follow');
-    expect(follow === undefined ? 'stays' : (follow.replica?.id ?? null)).toBe(expected);
+    expect(follow === undefined ? 'stays' : (follow.replicas[0]?.id ?? null)).toBe(expected);
   });
 
   it('goes to the new one of a rollout once, whatever order comes next', () => {
     const fresh = make('new', 0);
-    const state = after([...attachedTo(old), there(fresh, make('old', 1)), { type: 'following', replica: fresh }]);
+    const state = after([...attachedTo(old), there(fresh, make('old', 1)), { type: 'following', replicas: [fresh] }]);
     for (const snapshot of [there(make('old', 1), fresh), there(make('old', 0), fresh), there(make('old', 2), fresh)]) {
       expect(kinds(decide(after([snapshot], state)))).not.toContain('follow');
     }
@@ -257,12 +263,12 @@ describe('a wire that is cut', () => {
       snapshot: { replicas: [], waitingFor: 'no such container', error: null },
     };
     const again: Replica = { ...REPLICA, startedAt: 'later' };
-    expect(decide(after([...ATTACHED, cut, gone])).actions).toEqual([{ type: 'follow', replica: null }]);
+    expect(decide(after([...ATTACHED, cut, gone])).actions).toEqual([{ type: 'follow', replicas: [] }]);
     expect(
       decide(
         after([...ATTACHED, cut, { type: 'snapshot', snapshot: { replicas: [again], waitingFor: null, error: null } }]),
       ).actions,
-    ).toEqual([{ type: 'follow', replica: again }]);
+    ).toEqual([{ type: 'follow', replicas: [again] }]);
   });
 
   it('says nothing of it while the replica is paused: that is why', () => {
@@ -383,7 +389,7 @@ describe('the ladder', () => {
   it('knows the group of the worker over reloads, and whatever else fails there', () => {
     const state = after([...asWorker, ...reloaded]);
     expect(decide(state).actions).toMatchObject([{ type: 'enter', rung: 'exec-as-worker' }]);
-    const failures = (now: TargetState) => [...now.provenSkips, ...(now.worker?.failedRungs ?? [])];
+    const failures = (now: TargetState) => [...skipsOf(now), ...(now.worker?.failedRungs ?? [])];
     expect(workerUser(successor, failures(state))).toBe('1000:0');
     const later = after(
       [
@@ -400,7 +406,7 @@ describe('the ladder', () => {
       state,
     );
     expect(workerUser(successor, failures(later))).toBe('1000:0');
-    expect(later.provenSkips).toMatchObject([{ rung: 'exec', error: { code: 'denied' } }]);
+    expect(skipsOf(later)).toMatchObject([{ rung: 'exec', error: { code: 'denied' } }]);
   });
 
   it.each([
@@ -457,15 +463,15 @@ describe('the ladder', () => {
   ] as const)('in %s', (_name, replica, rung) => {
     const state = after([
       ...asWorker,
-      { type: 'following', replica: null },
+      { type: 'following', replicas: [] },
       { type: 'session-down' },
       { type: 'snapshot', snapshot: { replicas: [replica], waitingFor: null, error: null } },
-      { type: 'following', replica },
+      { type: 'following', replicas: [replica] },
       ...WATCHED.slice(2),
       { type: 'processes', processes: [successor], changed: true },
     ]);
     expect(decide(state).actions).toMatchObject([{ type: 'enter', rung }]);
-    expect(state.provenSkips).toHaveLength(rung === 'exec' ? 0 : 1);
+    expect(skipsOf(state)).toHaveLength(rung === 'exec' ? 0 : 1);
   });
 });
 
@@ -585,7 +591,7 @@ describe('the figures of a re-attach', () => {
     const elsewhere = { ...REPLICA, id: 'c2', startedAt: 't2' };
     const state = after([
       ...ATTACHED,
-      { type: 'following', replica: elsewhere },
+      { type: 'following', replicas: [elsewhere] },
       { type: 'session-down' },
       { type: 'agent-ready', hello: HELLO },
       { type: 'processes', processes: [pythonProcess(14)], changed: true },

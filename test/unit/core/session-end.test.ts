@@ -28,27 +28,27 @@ describe('the end of a session is named as far as it is known', () => {
     ['the agent was lost', [{ type: 'agent-lost', error }], 'the connection to worker 7 was lost', false],
     [
       'the container was started again',
-      [seen({ ...REPLICA, startedAt: 't2' }), { type: 'following', replica: { ...REPLICA, startedAt: 't2' } }],
+      [seen({ ...REPLICA, startedAt: 't2' }), { type: 'following', replicas: [{ ...REPLICA, startedAt: 't2' }] }],
       'worker 7 ended with api',
       true,
     ],
     [
       'the container stopped',
-      [seen({ ...REPLICA, state: 'stopped' }), { type: 'following', replica: null }],
+      [seen({ ...REPLICA, state: 'stopped' }), { type: 'following', replicas: [] }],
       'worker 7 ended with api',
       true,
     ],
-    ['the container is gone', [seen(), { type: 'following', replica: null }], 'worker 7: api is gone', true],
+    ['the container is gone', [seen(), { type: 'following', replicas: [] }], 'worker 7: api is gone', true],
     [
       'another container was preferred',
-      [seen({ ...REPLICA, id: 'c2' }, REPLICA), { type: 'following', replica: { ...REPLICA, id: 'c2' } }],
+      [seen({ ...REPLICA, id: 'c2' }, REPLICA), { type: 'following', replicas: [{ ...REPLICA, id: 'c2' }] }],
       'left worker 7',
       false,
     ],
   ])('%s', (_name, observations, text, ended) => {
     const state = [
       seen(REPLICA),
-      { type: 'following', replica: REPLICA } as const,
+      { type: 'following', replicas: [REPLICA] } as const,
       { type: 'agent-ready', hello: HELLO } as const,
       shown(WORKER),
       ...observations,
@@ -61,7 +61,7 @@ describe('the end of a session is named as far as it is known', () => {
     const other = pythonProcess(8, { cmdline: ['python', 'other.py'] });
     const state = [
       seen(REPLICA),
-      { type: 'following', replica: REPLICA } as const,
+      { type: 'following', replicas: [REPLICA] } as const,
       { type: 'agent-ready', hello: HELLO } as const,
       shown(WORKER, other),
     ].reduce((before, one) => observe(before, one, config, 1_000), INITIAL_STATE);

@@ -26,7 +26,7 @@ const entered = (generation: number): Observation => ({ type: 'entered', generat
 function after(...observations: readonly Observation[]): TargetState {
   const start: readonly Observation[] = [
     { type: 'snapshot', snapshot: { replicas: [REPLICA], waitingFor: null, error: null } },
-    { type: 'following', replica: REPLICA },
+    { type: 'following', replicas: [REPLICA] },
     { type: 'agent-ready', hello: HELLO },
     shown(FIRST),
     entered(1),
