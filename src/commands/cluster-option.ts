@@ -1,8 +1,7 @@
 // Owns which workload of which cluster the flags of a command mean: kubectl's words, completed from the cluster, asked for
 // on a terminal. Decides nothing about pods.
 import { resolve } from 'node:path';
-import { KIND_WORDS, parseWorkload } from '../core/workload-name.ts';
-import { replicaNamed } from '../config/replica.ts';
+import { KIND_WORDS, parseWorkload, replicaNamed } from '../core/workload-name.ts';
 import type { KubernetesSource } from '../core/types.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';

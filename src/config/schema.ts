@@ -12,9 +12,9 @@ import type {
   WorkloadKind,
 } from '../core/types.ts';
 import { FIRST_PORT, TARGET_DEFAULTS } from '../core/target-defaults.ts';
+import { replicaNamed } from '../core/workload-name.ts';
 import { invalidConfig, type Problem } from './problems.ts';
 import { parseForward } from './forward.ts';
-import { replicaNamed } from './replica.ts';
 import { type RawConfig, type RawProcess, type RawTarget, readShape, WORKLOAD_KEYS } from './shape.ts';
 
 export interface ConfigPlace {

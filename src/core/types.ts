@@ -120,7 +120,7 @@ export interface Replica {
   readonly ending?: true;
   /** A newer revision is there, or comes, in its place. */
   readonly superseded?: true;
-  /** It does not run, and is about to: for the first time, or again. */
+  /** It does not run, and may: for the first time, or again. */
   readonly coming?: true;
   /** In words, for people: "ready, revision 3". */
   readonly note?: string;

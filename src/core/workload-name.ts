@@ -49,3 +49,9 @@ export function parseWorkload(
   const name = text.slice(slash + 1);
   return kind === undefined || name === '' ? { unknownKind: word } : { workload: { kind, name } };
 }
+
+/** Which of its pods, as a config or a flag says it: 'newest' (undefined), 'all' or a name. */
+export function replicaNamed(name: string | undefined): KubernetesSource['replica'] {
+  if (name === undefined || name === 'newest') return 'newest';
+  return name === 'all' ? 'all' : { pod: name };
+}

@@ -10,7 +10,12 @@ export const SERVICE_LABEL = 'com.docker.compose.service';
 const ONE_OFF_LABEL = 'com.docker.compose.oneoff';
 
 export type DockerSelector =
-  { readonly container: string } | { readonly compose: { readonly project: string; readonly service: string } };
+  | { readonly container: string }
+  | {
+      readonly compose: { readonly project: string; readonly service: string };
+      /** Every container of the service is meant. */
+      readonly all?: boolean;
+    };
 
 /** What people type for an id: 4 to 64 hexadecimal digits. */
 const ID_PREFIX = /^[0-9a-f]{4,64}$/;
@@ -20,12 +25,16 @@ const ID_PREFIX = /^[0-9a-f]{4,64}$/;
  * containers of Compose (`docker compose run`) last. A name counts before an id that begins with the same letters.
  */
 export function select(containers: readonly ContainerSummary[], selector: DockerSelector): readonly ContainerSummary[] {
-  return matching(
+  const found = matching(
     containers.filter((c) => !isHelper(c.labels)),
     selector,
-  ).toSorted(
+  );
+  const own = found.filter(({ labels }) => !isOneOff(labels));
+  // One of all they are not: what is run once beside the service is somebody's command.
+  const meant = 'all' in selector && selector.all === true && own.length > 0 ? own : found;
+  return meant.toSorted(
     (a, b) =>
-      Number(isOneOff(a)) - Number(isOneOff(b)) ||
+      Number(isOneOff(a.labels)) - Number(isOneOff(b.labels)) ||
       stateRank(a.state) - stateRank(b.state) ||
       b.created - a.created ||
       compareNames(a, b),
@@ -51,8 +60,13 @@ export function isHelper(labels: Readonly<Record<string, string>>): boolean {
   return labels[HELPER_LABEL] !== undefined;
 }
 
-function isOneOff(container: ContainerSummary): boolean {
-  return container.labels[ONE_OFF_LABEL]?.toLowerCase() === 'true';
+function isOneOff(labels: Readonly<Record<string, string>>): boolean {
+  return labels[ONE_OFF_LABEL]?.toLowerCase() === 'true';
+}
+
+/** It is there, and may run (again). */
+function isComing({ state, labels }: ContainerDetails): boolean {
+  return /^(created|restarting|exited|stopped|configured|initialized)$/.test(state) && !isOneOff(labels);
 }
 
 function stateRank(state: string): number {
@@ -96,6 +110,7 @@ export function toReplica(details: ContainerDetails, scope: Scope): Replica {
     mounts: binds,
     image: details.imageName,
     scope,
+    ...(isComing(details) ? { coming: true } : {}),
   };
 }
 

@@ -28,7 +28,10 @@ export class DockerTarget implements Target {
   readonly #proven = new Map<string, string>();
 
   constructor(source: Extract<TargetSource, { kind: 'docker' }>) {
-    this.#selector = 'compose' in source ? { compose: source.compose } : { container: source.container };
+    this.#selector =
+      'compose' in source
+        ? { compose: source.compose, all: source.replica === 'all' }
+        : { container: source.container };
     this.#connection = new DockerConnection(source.host ?? null);
   }
 

@@ -212,9 +212,21 @@ describe('what is wrong with a config', () => {
     ],
     [
       one({ docker: { contaner: 'x' } }),
-      'targets.web.docker.contaner: no such setting (found the string "x") → did you mean `container`? Allowed: container, compose, host',
+      'targets.web.docker.contaner: no such setting (found the string "x") → did you mean `container`? Allowed: container, compose, replica, host',
     ],
     [one({ docker: 'api' }), 'targets.web.docker: found the string "api". Allowed: { container: '],
+    [
+      one({ docker: { container: 'x', replica: 'all' } }),
+      "targets.web.docker.replica: 'all' does not go with `container`, which is one replica",
+    ],
+    [
+      one({ docker: { compose: { project: 'x', service: 'y' }, replica: 'x-y-1' } }),
+      "targets.web.docker.replica: found the string \"x-y-1\". Allowed: 'newest' or 'all'",
+    ],
+    [
+      one({ kubernetes: { pod: 'x', replica: 'all' } }),
+      "targets.web.kubernetes.replica: 'all' does not go with `pod`, which is one replica",
+    ],
     [one({ docker: {} }), 'targets.web.docker: must have one of `container` and `compose`'],
     [
       one({ docker: { compose: { project: 'x' } } }),
