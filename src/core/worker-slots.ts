@@ -26,9 +26,11 @@ export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan
     reattach: countOf(state.reattach),
     message: messageOfFirst(state, plan),
   };
-  const rest = state.followed.flatMap(({ replica, classification }) => {
+  const rest = state.followed.flatMap(({ replica, classification, processes }) => {
     const members = [...(classification?.crew ?? []), ...(classification?.below ?? [])];
+    // Its end may be known before the tree is told anew.
     return (classification?.processes ?? [])
+      .filter((one) => processes.some((other) => sameProcess(one, other)))
       .filter((one) => members.includes(one.pid) && !debugged.some((other) => sameProcess(one, other)))
       .toSorted((a, b) => members.indexOf(a.pid) - members.indexOf(b.pid))
       .map(({ pid }): WorkerSlotReport => {

@@ -31,7 +31,7 @@ export function select(containers: readonly ContainerSummary[], selector: Docker
   );
   const own = found.filter(({ labels }) => !isOneOff(labels));
   // One of all they are not: what is run once beside the service is somebody's command.
-  const meant = 'all' in selector && selector.all === true && own.length > 0 ? own : found;
+  const meant = 'all' in selector && selector.all && own.length > 0 ? own : found;
   return meant.toSorted(
     (a, b) =>
       Number(isOneOff(a.labels)) - Number(isOneOff(b.labels)) ||

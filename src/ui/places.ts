@@ -28,10 +28,13 @@ export function placeLines(target: TargetReport, style: Style): string[] {
     if (sorted.length > SHOWN) lines.push(`  and ${String(sorted.length - SHOWN)} more`);
   }
   if (workers.length > 1) {
-    for (const { pid, slot, session, message } of workers.slice(0, SHOWN)) {
+    const several = new Set(workers.map(({ replica }) => replica).filter((name) => name !== '')).size > 1;
+    for (const { pid, slot, session, message, replica } of workers.slice(0, SHOWN)) {
       const mark = slot === null ? ' ' : style.unicode ? '▶' : '>';
       const whose = session || slot === null ? '' : ', no editor';
-      lines.push(`${mark} ${pid === null ? 'a worker to come' : `worker ${String(pid)}`}: ${message}${whose}`);
+      const where = several ? ` in ${replica}` : '';
+      const who = pid === null ? 'a worker to come' : `worker ${String(pid)}${where}`;
+      lines.push(`${mark} ${who}: ${message}${whose}`);
     }
     if (workers.length > SHOWN) lines.push(`  and ${String(workers.length - SHOWN)} more workers`);
   }
