@@ -134,25 +134,6 @@ describe.skipIf(cluster === undefined)('a paused pod with a liveness probe', { t
     }
   }
 
-  /** How often the kubelet was satisfied, by its own count. */
-  async function successes(name: string): Promise<number> {
-    if (cluster === undefined) return 0;
-    const kubelet = [
-      '--server',
-      `https://127.0.0.1:${String(cluster.state.ports.kubelet)}`,
-      '--insecure-skip-tls-verify',
-    ];
-    const metrics = await cluster.kubectl(...kubelet, 'get', '--raw', '/metrics/probes');
-    const line = metrics
-      .split('\n')
-      .find((one) =>
-        ['prober_probe_total{', `"${space.name}"`, `"${name}-`, '"Liveness"', '"successful"'].every((part) =>
-          one.includes(part),
-        ),
-      );
-    return Number(line?.split(' ').at(-1) ?? 0);
-  }
-
   it.each(SERVERS)('%s: answers the kubelet for longer than it would wait', async (server, command, source) => {
     const name = server.replace(/\W+/g, '-').slice(0, 20);
     const [app, rig] = await stage(name, { livenessProbe: ASKED, readinessProbe: ASKED }, {}, command, source);
@@ -163,8 +144,8 @@ describe.skipIf(cluster === undefined)('a paused pod with a liveness probe', { t
       expect(pause).toMatchObject({ until: null, limits: [] });
       expect(pauseBudget?.answered).toEqual(['liveness probe GET :8000/well', 'readiness probe GET :8000/well']);
       const held = fetch(`${app.url}/well`).then(({ status }) => status);
-      const start = await successes(name);
-      await until(async () => (await successes(name)) >= start + 8, 'the kubelet was answered eight times', 60_000);
+      const start = await app.probed();
+      await until(async () => (await app.probed()) >= start + 8, 'the kubelet was answered eight times', 60_000);
       expect(await app.restarts()).toBe(0);
       expect((await app.pods()).every(isReady)).toBe(true);
       await rig.editor.request('setBreakpoints', { source: { path: rig.file }, breakpoints: [] });

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { TargetReport } from '../../src/core/status.ts';
+import { Crew, sessionsOf } from '../support/crew.ts';
 import { DapClient, type Answer } from '../support/dap-client.ts';
 import { EditorTree } from '../support/editor-tree.ts';
 import { assertGoodSession, connectEditor, dapSchema } from '../support/invariants.ts';
@@ -70,18 +70,20 @@ function uvicorn(workers: number): Setup {
 }
 
 /** A server, the daemon, and editors on it. */
-class Scene {
+class Scene extends Crew {
   readonly running: Running;
   readonly daemon: WandDaemon;
   readonly port: number;
   readonly editors: EditorTree[] = [];
-  /** Up to where stops were looked at. */
-  readonly #done = new Map<DapClient, number>();
+  protected override readonly oneByOne: boolean;
 
   private constructor(running: Running, daemon: WandDaemon, port: number) {
+    super();
     this.running = running;
     this.daemon = daemon;
     this.port = port;
+    // Each task is a process of its own that waits for nothing.
+    this.oneByOne = running.setup.redis === true;
   }
 
   static async start(setup: Setup, settings: object = {}, redis = ''): Promise<Scene> {
@@ -140,13 +142,6 @@ class Scene {
     return editor;
   }
 
-  /** Workers that have an open session, as `wand status` tells it, by slot. */
-  async slots(count: number): Promise<Map<number, number>> {
-    const isThere = (target: TargetReport): boolean => sessionsOf(target).length === count;
-    const target = await this.daemon.target(`${String(count)} sessions`, isThere, { timeoutMs: 60_000 });
-    return new Map(sessionsOf(target));
-  }
-
   /** Sends a request, which stops; gives the session and its worker. */
   async stop(editor: EditorTree): Promise<{ session: DapClient; threadId: number; pid: number }> {
     const marks = editor.marks();
@@ -157,80 +152,11 @@ class Scene {
     return { session, threadId, pid: Number(result.replaceAll("'", '')) };
   }
 
-  async clear(editor: EditorTree): Promise<void> {
-    for (const session of editor.open) {
-      await session.request('setBreakpoints', { source: { path: this.file }, breakpoints: [] });
-    }
-  }
-
-  /** Has a stop in each session at the same time, and lets them go on. Gives the pids by session. */
-  async stopInEach(editor: EditorTree, expression = 'pid'): Promise<Map<DapClient, number>> {
-    const pids = new Map<DapClient, number>();
-    const asking = this.#asking();
-    try {
-      // Whoever is stopped takes nothing: so each gets its turn.
-      const stops = await Promise.all(
-        editor.open.map(async (session) => {
-          // Those of a loop may have stopped by now.
-          const after = this.#done.get(session) ?? 0;
-          const stop = await lookAt(session, await session.waitFor('stopped', undefined, { after, timeoutMs: 60_000 }));
-          const { frameId } = stop;
-          const { result } = await session.request<{ result: string }>('evaluate', { expression, frameId });
-          pids.set(session, Number(result.replaceAll("'", '')));
-          return { session, threadId: stop.threadId };
-        }),
-      );
-      await this.clear(editor);
-      for (const { session, threadId } of stops) {
-        await session.request('continue', { threadId });
-        this.#done.set(session, session.mark());
-      }
-    } finally {
-      asking.end();
-    }
-    return pids;
-  }
-
-  /** Asks again and again; for a task one after the other, as each is a process of its own that waits for nothing. */
-  #asking(): { end: () => void } {
-    let goesOn = true;
-    const tasks = async (): Promise<void> => {
-      while (goesOn) await this.ask();
-    };
-    const timer = this.running.setup.redis === true ? null : setInterval(() => void this.ask(), 50);
-    if (timer === null) void tasks();
-    return {
-      end: () => {
-        goesOn = false;
-        if (timer !== null) clearInterval(timer);
-      },
-    };
-  }
-
-  /** Waits until each of these slots has another worker than it had. */
-  async moved(before: ReadonlyMap<number, number>): Promise<Map<number, number>> {
-    const target = await this.daemon.target(
-      'other workers',
-      (now) => {
-        const slots = new Map(sessionsOf(now));
-        return [...before].every(([slot, pid]) => slots.has(slot) && slots.get(slot) !== pid);
-      },
-      { timeoutMs: 60_000 },
-    );
-    return new Map(sessionsOf(target));
-  }
-
   async end(): Promise<void> {
     for (const editor of this.editors) editor.destroy();
     await this.daemon.stop();
     await this.running.stop();
   }
-}
-
-function sessionsOf({ workers }: TargetReport): [number, number][] {
-  return workers.flatMap(({ slot, pid, session, phase }): [number, number][] =>
-    slot !== null && pid !== null && session && (phase === 'attached' || phase === 'stopped') ? [[slot, pid]] : [],
-  );
 }
 
 describe.skipIf(environment === undefined)('every worker', () => {
@@ -261,7 +187,7 @@ describe.skipIf(environment === undefined)('every worker', () => {
     await editor.attached(3);
     const slots = await app.slots(3);
     expect(new Set(slots.values()).size).toBe(3);
-    const pids = await app.stopInEach(editor);
+    const pids = await app.stopInEach(editor, 'pid');
     expect(new Set(pids.values())).toEqual(new Set(slots.values()));
     await editor.assertGood();
   });
@@ -272,19 +198,16 @@ describe.skipIf(environment === undefined)('every worker', () => {
     await editor.attached(2);
     const before = await app.slots(2);
 
-    process.kill(app.running.pid, 'SIGHUP');
-    const after = await app.moved(before);
+    const after = await app.anew(() => process.kill(app.running.pid, 'SIGHUP'));
     await editor.attached(2);
     expect([...after.keys()]).toEqual([...before.keys()]);
 
     const killed = after.get(1) ?? 0;
-    process.kill(killed, 'SIGKILL');
-    const later = await app.moved(new Map([[1, killed]]));
+    const later = await app.anew(() => process.kill(killed, 'SIGKILL'), [1]);
     expect(later.get(0)).toBe(after.get(0));
 
     const first = later.get(0) ?? 0;
-    process.kill(first, 'SIGKILL');
-    const last = await app.moved(new Map([[0, first]]));
+    const last = await app.anew(() => process.kill(first, 'SIGKILL'), [0]);
     // The first session waited for its own replacement.
     expect(last.get(1)).toBe(later.get(1));
     await editor.attached(2);
@@ -309,7 +232,7 @@ describe.skipIf(environment === undefined)('every worker', () => {
     const ended = [...editor.children.values()].find((child) => child.closed);
     expect(ended?.events('terminated')).toHaveLength(1);
     await editor.attached(2);
-    const pids = await app.stopInEach(editor);
+    const pids = await app.stopInEach(editor, 'pid');
     expect(new Set(pids.values())).toEqual(new Set((await app.slots(2)).values()));
     await editor.assertGood();
   });
@@ -319,14 +242,9 @@ describe.skipIf(environment === undefined)('every worker', () => {
     const editor = await app.editor(null);
     await editor.attached(2);
     const slots = await app.slots(2);
-    const asking = setInterval(() => void app.running.who(), 50);
-    const old = [...slots.values()];
-    await app.daemon
-      .target('other workers', ({ processes }) => !processes.some(({ pid }) => old.includes(pid)), {
-        timeoutMs: 60_000,
-      })
-      .finally(() => clearInterval(asking));
-    await app.moved(slots);
+    const asking = app.asking();
+    const recycled = await app.anew(() => undefined).finally(() => asking.end());
+    expect([...recycled.values()].filter((pid) => [...slots.values()].includes(pid))).toEqual([]);
     await editor.attached(2);
     expect(editor.asked).toHaveLength(1);
     await editor.assertGood();
@@ -338,7 +256,7 @@ describe.skipIf(environment === undefined)('every worker', () => {
     await editor.attached(3);
     expect(editor.asked[0]).toMatchObject({ name: expect.stringMatching(/^worker \d+ of app$/) as string });
     const { session, threadId, pid } = await app.stop(editor);
-    await app.clear(editor);
+    await app.breakAt(editor, null);
     // Whoever is not stopped serves.
     expect(await until(() => app.running.who(), 'an answer')).not.toBe(pid);
     await session.request('continue', { threadId });
@@ -415,7 +333,7 @@ describe.skipIf(environment === undefined)('every worker', () => {
     if (other === undefined) throw new Error('there is one session');
     await other.waitFor('stopped', ({ reason }) => reason === 'pause', { after: marks.get(other) ?? 0 });
     await app.daemon.target('both stopped', ({ workers }) => workers.every(({ phase }) => phase === 'stopped'));
-    await app.clear(editor);
+    await app.breakAt(editor, null);
     await session.request('continue', { threadId });
     await app.daemon.target('both run', ({ workers }) => workers.every(({ phase }) => phase === 'attached'));
     expect(await until(() => app.running.who(), 'an answer')).toBeGreaterThan(0);
@@ -485,7 +403,7 @@ describe.skipIf(environment === undefined)('every worker', () => {
       expect(await stranger.ask('attach', args)).toMatchObject({ success: false });
       await until(() => stranger.closed, 'the end of the stranger');
     }
-    await app.stopInEach(editor);
+    await app.stopInEach(editor, 'pid');
     await editor.assertGood();
   });
 

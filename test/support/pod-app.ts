@@ -73,6 +73,8 @@ export interface PodApp extends SampleApp {
   scale: (replicas: number) => Promise<void>;
   /** How often the app's container was started again, summed over the pods. */
   restarts: () => Promise<number>;
+  /** How often the kubelet was satisfied by the liveness probe, by its own count, summed over the pods. */
+  probed: () => Promise<number>;
   /** Deletes a pod (default: the newest); resolves when another one is ready in its place. */
   deletePod: (name?: string) => Promise<void>;
 }
@@ -148,6 +150,14 @@ export async function startPodApp(cluster: Cluster, options: PodOptions): Promis
         .flatMap(({ status }) => status.containerStatuses ?? [])
         .filter((container) => container.name === 'app')
         .reduce((sum, { restartCount }) => sum + restartCount, 0),
+    probed: async () => {
+      const kubelet = `https://127.0.0.1:${String(cluster.state.ports.kubelet)}`;
+      const flags = ['--server', kubelet, '--insecure-skip-tls-verify'];
+      const metrics = await cluster.kubectl(...flags, 'get', '--raw', '/metrics/probes');
+      const wanted = ['prober_probe_total{', `"${namespace}"`, `"${name}-`, '"Liveness"', '"successful"'];
+      const counts = metrics.split('\n').filter((line) => wanted.every((part) => line.includes(part)));
+      return counts.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    },
     deletePod: async (which) => {
       const doomed = which ?? (await pods())[0]?.metadata.name;
       if (doomed === undefined) throw new Error(`${workload} has no pod`);
