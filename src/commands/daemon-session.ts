@@ -6,6 +6,7 @@ import type { StatusReport } from '../core/status.ts';
 import { listenControl, type ControlRequest } from '../daemon/control.ts';
 import { takeLock } from '../daemon/lock.ts';
 import { Supervisor } from '../daemon/supervisor.ts';
+import type { CommandChild } from '../targets/target.ts';
 import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { lockPath, logPath, socketPath } from '../lib/paths.ts';
@@ -75,7 +76,10 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
       changed();
     },
   });
+  let lastWord: ChildEnd | null = null;
   const changed = (): void => {
+    // Its command has ended, and so will wand: there is nothing to wait for, and no advice to give.
+    if (lastWord !== null) return;
     const report = running.report();
     ui.update(report);
     page.update(report);
@@ -90,9 +94,11 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   );
   supervisor = running;
   const offSignals = onSignals({
-    passOn: options.command ? (name) => running.child()?.signal(name) : null,
-    stop: () => {
-      ended(0);
+    command: options.command
+      ? { running: () => running.child()?.running === true, passOn: (name) => running.child()?.signal(name) }
+      : null,
+    stop: (code) => {
+      ended(code);
     },
     leave: options.leave,
   });
@@ -103,7 +109,12 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   try {
     closeControl = await listenControl(socketPath(root), (request) => control(request, running, ended));
     await running.apply(options.config);
-    if (options.command) followChild(running, log, ended);
+    if (options.command) {
+      followChild(running, log, (how) => {
+        lastWord = how;
+        ended(how.code ?? exitCodeOf(how.signal));
+      });
+    }
     page.want(current.page);
     closeWatch =
       options.watchConfig === null
@@ -144,6 +155,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     offFaults();
     clearTimeout(budget);
     await log.close();
+    endAs(lastWord);
   }
 }
 
@@ -203,13 +215,27 @@ async function control(
   }
 }
 
+type ChildEnd = Awaited<CommandChild['exited']>;
+
 /** The command's end is ours. */
-function followChild(supervisor: Supervisor, log: Log, ended: (code: number) => void): void {
+function followChild(supervisor: Supervisor, log: Log, ended: (how: ChildEnd) => void): void {
   const child = supervisor.child();
   // It could not even be started, which the log has said.
-  if (child === null) return ended(1);
-  void child.exited.then(({ code, signal, error }) => {
-    if (error !== undefined) log.error(`${error.message}\nfix: ${error.fix}`);
-    ended(code ?? exitCodeOf(signal));
+  if (child === null) return ended({ code: 1, signal: null });
+  void child.exited.then((how) => {
+    if (how.error !== undefined) log.error(`${how.error.message}\nfix: ${how.error.fix}`);
+    ended(how);
   });
+}
+
+/** What a keyboard or whoever runs us ends a command by. */
+const TOLD_ON: ReadonlySet<string> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP']);
+
+/**
+ * A command that ended by a signal is the end of wand by that signal: a shell's script stops at Ctrl-C only then, and npm
+ * reports no failure. Not by one that leaves a core file or looks like a crash of wand: their exit code says it.
+ */
+function endAs(end: ChildEnd | null): void {
+  const signal = end?.signal ?? null;
+  if (signal !== null && TOLD_ON.has(signal)) process.kill(process.pid, signal);
 }

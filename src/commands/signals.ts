@@ -1,19 +1,25 @@
 // Owns what signals do to a running daemon: a clean stop, or, where wand runs a command, the command's own business.
 import { constants } from 'node:os';
+import { GroupWitness } from './group-witness.ts';
 
 export interface SignalReactions {
-  /** Passes a signal on; null: there is no command of ours. */
-  readonly passOn: ((name: NodeJS.Signals) => void) | null;
-  /** The first request to end. */
-  readonly stop: () => void;
-  /** A later one: at once, with that exit code. */
+  /** The command that we run; null: there is none. */
+  readonly command: CommandSignals | null;
+  /** The first request to end, or one that finds no command running: with that exit code. */
+  readonly stop: (code: number) => void;
+  /** A later one, without a command: at once, with that exit code. */
   readonly leave: (code: number) => void;
+}
+
+interface CommandSignals {
+  readonly running: () => boolean;
+  readonly passOn: (name: NodeJS.Signals) => void;
 }
 
 /** A terminal and npm both send Ctrl-C to us: what comes that soon after the first is the same wish, ms. */
 const SAME_WISH_MS = 500;
 const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
-const PASSED_ON: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
+const PASSED_ON: readonly NodeJS.Signals[] = [...ENDING, 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
 
 /** As a shell tells it: 128 and the signal's number. */
 export function exitCodeOf(signal: NodeJS.Signals | null): number {
@@ -21,29 +27,52 @@ export function exitCodeOf(signal: NodeJS.Signals | null): number {
 }
 
 /** Listens until the returned function is called. */
-export function onSignals({ passOn, stop, leave }: SignalReactions): () => void {
+export function onSignals({ command, stop, leave }: SignalReactions): () => void {
+  return command === null ? onOwnSignals(stop, leave) : onCommandSignals(command, stop);
+}
+
+/** Ctrl-C, SIGTERM, or the end of our terminal; the rest keeps its meaning. */
+function onOwnSignals(stop: SignalReactions['stop'], leave: SignalReactions['leave']): () => void {
   let firstAt: number | null = null;
-  const end = (name: NodeJS.Signals): void => {
+  return listen([...ENDING, 'SIGHUP'], (name) => {
     const now = performance.now();
-    if (firstAt !== null) {
-      if (now - firstAt > SAME_WISH_MS) leave(exitCodeOf(name));
+    if (firstAt === null) {
+      firstAt = now;
+      stop(0);
+    } else if (now - firstAt > SAME_WISH_MS) leave(exitCodeOf(name));
+  });
+}
+
+/**
+ * The command is in our process group: what a terminal sends has reached it already, and what reached us alone is passed
+ * on, as often as it comes. Whether that is an end is for the command to say: a prompt takes Ctrl-C for something else.
+ */
+function onCommandSignals(command: CommandSignals, stop: SignalReactions['stop']): () => void {
+  const witness = new GroupWitness();
+  const lastAt = new Map<NodeJS.Signals, number>();
+  const received = async (name: NodeJS.Signals): Promise<void> => {
+    if (!command.running()) {
+      stop(exitCodeOf(name));
       return;
     }
-    firstAt = now;
-    if (passOn === null) stop();
-    // From a terminal, SIGINT reached the command already: it is in the same foreground group.
-    else if (name !== 'SIGINT' || !process.stdin.isTTY) passOn(name);
+    const now = performance.now();
+    const isSameWish = ENDING.includes(name) && now - (lastAt.get(name) ?? -Infinity) < SAME_WISH_MS;
+    if (isSameWish) return;
+    lastAt.set(name, now);
+    if (!(await witness.saw())) command.passOn(name);
   };
-  // Without a command a hang-up is the end of our terminal, and the rest keeps its meaning.
-  const ending: readonly NodeJS.Signals[] = passOn === null ? [...ENDING, 'SIGHUP'] : ENDING;
-  const passed = passOn === null ? [] : PASSED_ON;
-  const pass = (name: NodeJS.Signals): void => {
-    passOn?.(name);
-  };
-  for (const name of ending) process.on(name, end);
-  for (const name of passed) process.on(name, pass);
+  const off = listen(PASSED_ON, (name) => {
+    void received(name);
+  });
   return () => {
-    for (const name of ending) process.off(name, end);
-    for (const name of passed) process.off(name, pass);
+    off();
+    witness.close();
+  };
+}
+
+function listen(names: readonly NodeJS.Signals[], listener: (name: NodeJS.Signals) => void): () => void {
+  for (const name of names) process.on(name, listener);
+  return () => {
+    for (const name of names) process.off(name, listener);
   };
 }

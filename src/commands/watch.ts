@@ -33,7 +33,9 @@ export async function watchCommand(command: readonly string[], options: WatchOpt
   if (options.detach === true && !detached) return detach(options.argv, await rootOf(command, options));
   if (command.length > 0) {
     const config = await withCommand(command, options);
-    return runDaemon({ ...session(config, options, detached), command: true, ui: detached ? 'none' : 'plain' });
+    // Lines only, on standard error: the terminal is the command's.
+    const how = session(config, { ...options, plain: true }, detached);
+    return runDaemon({ ...how, command: true });
   }
   const loaded = await loadConfig({ cwd: process.cwd(), file: options.config }, signal);
   const asker = detached || options.json === true ? null : terminalAsker();

@@ -5,7 +5,8 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { DebugwandError } from '../lib/errors.ts';
-import { descendantsOf, isAlive, startTimeOf } from './local-proc.ts';
+import { startTimeOf } from './local-proc.ts';
+import { endAll, kill, type Known, treeBelow } from './local-tree.ts';
 import { whyNotRunnable } from './runnable.ts';
 import type { CommandChild } from './target.ts';
 
@@ -47,6 +48,8 @@ export class LocalCommand implements CommandChild {
   #stopping = false;
   #exited = Promise.withResolvers<End>();
   #closed = false;
+  /** What was below the command when it was last told to end. */
+  #below: readonly Known[] = [];
 
   constructor(options: CommandOptions) {
     this.#options = options;
@@ -75,12 +78,11 @@ export class LocalCommand implements CommandChild {
       return;
     }
     const [file = program, ...rest] = [...wrapper, program, ...args];
-    // With a terminal it stays in our foreground group, so that job control and Ctrl-C work as without wand; else it
-    // leads a group of its own, so that all of it can be signalled, and by us alone.
-    const detached = !(inheritStdio && process.stdin.isTTY);
     const child = spawn(file, rest, {
       cwd,
-      detached,
+      // With our own streams it stays in our group and session, so that job control, Ctrl-C and the terminal are as without
+      // wand; else it leads a group of its own, so that all of it can be signalled, and by us alone.
+      detached: !inheritStdio,
       stdio: inheritStdio ? 'inherit' : ['ignore', 'pipe', 'pipe'],
       env: this.#options.environment(inheritStdio ? process.env : { PYTHONUNBUFFERED: '1', ...process.env }),
     });
@@ -100,11 +102,17 @@ export class LocalCommand implements CommandChild {
     this.#options.onChange();
   }
 
+  get running(): boolean {
+    return this.#isRunning();
+  }
+
   /** Sends a signal to the command, and to its group where it has one of its own. */
   signal(name: NodeJS.Signals): void {
     const state = this.#state;
     if (state.state !== 'running') return;
-    kill(this.#group(state.pid) ?? state.pid, name);
+    const group = this.#group(state.pid);
+    if (group === null && !name.startsWith('SIGUSR')) this.#below = treeBelow(state.pid);
+    kill(group ?? state.pid, name);
   }
 
   /** Ends the run that is going on, if any, and starts the next one. */
@@ -118,6 +126,8 @@ export class LocalCommand implements CommandChild {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#stop();
+    // It ended by what we passed on. What it started may not have heard of it.
+    await endAll(this.#below, Date.now() + STOP_MS);
     this.#exited.resolve(this.#state.state === 'ended' ? this.#state : { code: null, signal: null });
   }
 
@@ -146,7 +156,7 @@ export class LocalCommand implements CommandChild {
 
   /** The process group as `kill` wants it, where the command leads one. */
   #group(pid: number): number | null {
-    return this.#options.inheritStdio && process.stdin.isTTY ? null : -pid;
+    return this.#options.inheritStdio ? null : -pid;
   }
 
   async #stop(): Promise<void> {
@@ -157,7 +167,8 @@ export class LocalCommand implements CommandChild {
     try {
       const group = this.#group(state.pid);
       // Without a group of its own, what is below it is known only as long as it lives.
-      const tree = group === null ? descendantsOf(state.pid).map((pid) => ({ pid, startTime: startTimeOf(pid) })) : [];
+      const below = group === null ? treeBelow(state.pid) : [];
+      const deadline = Date.now() + STOP_MS;
       const gone = new Promise<void>((done) => {
         child.once('exit', () => {
           done();
@@ -173,18 +184,10 @@ export class LocalCommand implements CommandChild {
       clearTimeout(timer);
       // What the command left behind. Its pid stays taken as long as its group has members: nobody else can be hit.
       if (group !== null) kill(group, 'SIGKILL');
-      for (const { pid, startTime } of tree) if (isAlive(pid) && startTimeOf(pid) === startTime) kill(pid, 'SIGKILL');
+      await endAll(below, deadline);
     } finally {
       this.#stopping = false;
     }
-  }
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // Gone already.
   }
 }
 

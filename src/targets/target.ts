@@ -28,6 +28,7 @@ export interface CommandChild {
     /** It could not be started at all. */
     readonly error?: DebugwandError;
   }>;
+  readonly running: boolean;
   signal(name: NodeJS.Signals): void;
   restart(): Promise<void>;
 }

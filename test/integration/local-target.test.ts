@@ -54,6 +54,7 @@ async function make(source: TargetSource, context: Partial<TargetContext> = {}):
   });
   const none: CommandChild = {
     exited: Promise.reject(new Error('no command')),
+    running: true,
     signal: () => undefined,
     restart: () => Promise.resolve(),
   };

@@ -3,10 +3,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aptInstall } from './debian.ts';
+import { folder, type Folder } from './folder.ts';
 import { attempt } from './run.ts';
 import { until } from './until.ts';
 
 const SERVICE = join(import.meta.dirname, 'notification_service.py');
+
+/** A session's bus as Debian has it, but for where its socket lies: one that is killed leaves it there. */
+const busConfig = (path: string): string => `<busconfig>
+<type>session</type>
+<listen>unix:dir=${path}</listen>
+<auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
+</busconfig>
+`;
 
 /** As the service was asked for it. */
 export interface Shown {
@@ -33,11 +43,18 @@ export class TestDesktop implements AsyncDisposable {
   /** For who is to notify there. */
   readonly env: { readonly PATH: string; readonly DBUS_SESSION_BUS_ADDRESS: string };
   readonly #child: ChildProcess;
+  readonly #place: Folder;
   readonly #pid: number;
   readonly #lines: readonly Readonly<Record<string, unknown>>[];
 
-  private constructor(child: ChildProcess, lines: readonly Readonly<Record<string, unknown>>[], first: unknown) {
+  private constructor(
+    child: ChildProcess,
+    place: Folder,
+    lines: readonly Readonly<Record<string, unknown>>[],
+    first: unknown,
+  ) {
     this.#child = child;
+    this.#place = place;
     this.#lines = lines;
     const { bus, pid } = first as { bus: string; pid: number };
     this.#pid = pid;
@@ -45,10 +62,16 @@ export class TestDesktop implements AsyncDisposable {
   }
 
   static async start(): Promise<TestDesktop> {
-    const child = spawn('dbus-run-session', ['--', '/usr/bin/python3', SERVICE], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      detached: true,
-    });
+    const place = await folder();
+    await place.write({ 'bus.conf': busConfig(place.path) });
+    const child = spawn(
+      'dbus-run-session',
+      ['--config-file', place.at('bus.conf'), '--', '/usr/bin/python3', SERVICE],
+      {
+        stdio: ['pipe', 'pipe', 'ignore'],
+        detached: true,
+      },
+    );
     const lines: Record<string, unknown>[] = [];
     let rest = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -57,7 +80,7 @@ export class TestDesktop implements AsyncDisposable {
       lines.push(...parts.map((part) => JSON.parse(part) as Record<string, unknown>));
     });
     const first = await until(() => lines[0], 'the notification service');
-    return new TestDesktop(child, lines, first);
+    return new TestDesktop(child, place, lines, first);
   }
 
   /** What was asked for so far, also what was refused. */
@@ -104,5 +127,6 @@ export class TestDesktop implements AsyncDisposable {
     const ended = new Promise((resolve) => this.#child.once('close', resolve));
     process.kill(-pid, 'SIGKILL');
     await ended;
+    await this.#place[Symbol.asyncDispose]();
   }
 }
