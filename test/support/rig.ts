@@ -97,9 +97,14 @@ export class Rig {
   }
 
   /** Starts `wand watch` in the app's folder on that target. */
-  static async start(app: SampleApp, target: object, settings: object = {}): Promise<Rig> {
+  static async start(
+    app: SampleApp,
+    target: object,
+    settings: object = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Rig> {
     const { app: port = 0 } = await writeConfig(app.folder, { app: target }, settings);
-    return new Rig(app, new WandDaemon(['watch', '--plain'], { cwd: app.folder }), port);
+    return new Rig(app, new WandDaemon(['watch', '--plain'], { cwd: app.folder, env }), port);
   }
 
   /** The same, waits for the worker to be entered, and attaches an editor. */
