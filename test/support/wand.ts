@@ -106,7 +106,9 @@ export class WandDaemon {
     try {
       return await until(
         async () => {
-          if (this.child.exitCode !== null) throw new Error(`wand ended with ${String(this.child.exitCode)}`);
+          const { exitCode, signalCode } = this.child;
+          if (exitCode !== null || signalCode !== null)
+            throw new Error(`wand ended with ${String(signalCode ?? exitCode)}`);
           const report = await this.status();
           last = report?.targets.find((target) => name === undefined || target.name === name);
           return last !== undefined && predicate(last) ? last : undefined;
