@@ -193,10 +193,14 @@ const PARTS: Record<string, Part> = {
     };
   },
   vscode: async () => {
-    const { ownReload, saveToStop } = await measureVSCode(Math.min(option('reloads', 50), 20));
+    const { ownReload, attachedReload, saveToTold, saveToStop } = await measureVSCode(
+      Math.min(option('reloads', 50), 20),
+    );
     const [own, stop] = [summary(ownReload), summary(saveToStop)];
     return {
       ownReload: own,
+      attachedReload: summary(attachedReload),
+      saveToTold: summary(saveToTold),
       saveToStop: stop,
       goals: [goal("saved to stopped in VS Code, of the app's own reload, p50", stop.p50 / own.p50, 1.2, '×')],
     };

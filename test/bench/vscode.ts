@@ -10,6 +10,10 @@ import { desk, Stage } from '../support/vscode-stage.ts';
 export interface EditorTimes {
   /** Save → the new code answers, without wand, ms. */
   readonly ownReload: number[];
+  /** Save → the new code answers, with wand and VS Code attached, ms: what these cost the app and the machine. */
+  readonly attachedReload: number[];
+  /** Save → VS Code was told of the stop, ms. */
+  readonly saveToTold: number[];
   /** Save → the stop is on VS Code's screen, ms. */
   readonly saveToStop: number[];
 }
@@ -40,13 +44,15 @@ export async function measureVSCode(rounds: number): Promise<EditorTimes> {
   await using on = await desk();
   const stage = await Stage.open(on, app, { shop: Rig.processOf(app) }, 'bench');
   const { window } = stage;
-  const saveToStop: number[] = [];
+  const [attachedReload, saveToTold, saveToStop]: [number[], number[], number[]] = [[], [], []];
   try {
     // Only the new code of a measured save stops, and only these requests: the others reload on.
     await window.special(BREAKPOINT_LINE, 'Add Conditional Breakpoint', 'amount == 1 and total % 2 == 1');
     await window.startDebugging();
     for (let round = 0; round < rounds; round += 1) {
-      await window.reattached(() => reload(app, 100 + 2 * round));
+      await window.reattached(async () => {
+        attachedReload.push(await reload(app, 100 + 2 * round));
+      });
       let isShown = false;
       // The first requests of the new worker may come before wand does.
       const ended = requestLoop(app, 1, () => isShown);
@@ -55,6 +61,8 @@ export async function measureVSCode(rounds: number): Promise<EditorTimes> {
       await app.setFactor(101 + 2 * round);
       saveToStop.push((await shown) - saved);
       isShown = true;
+      const { pause } = await stage.target('paused', (target) => target.pause !== null);
+      saveToTold.push((pause?.since ?? NaN) - saved);
       await window.stopped(BREAKPOINT_LINE);
       await window.press('F5');
       await ended;
@@ -63,5 +71,5 @@ export async function measureVSCode(rounds: number): Promise<EditorTimes> {
   } finally {
     await stage.close();
   }
-  return { ownReload, saveToStop };
+  return { ownReload, attachedReload, saveToTold, saveToStop };
 }
