@@ -176,7 +176,7 @@ it.skipIf(chromium === undefined)('goes on by itself when the daemon answers aga
   await page.getByText('live again since').waitFor();
 });
 
-it.skipIf(chromium === undefined)('tells the re-attaches of every session', async () => {
+it.skipIf(chromium === undefined)('tells of every worker and its session, and the re-attaches of each', async () => {
   const browser = await startBrowser();
   onTestFinished(() => browser[Symbol.asyncDispose]());
   const now = Date.now();
@@ -195,7 +195,8 @@ it.skipIf(chromium === undefined)('tells the re-attaches of every session', asyn
     reattach: { count: 1, last: first, history: [first] },
     workers: [
       { ...row, slot: 0, pid: 43, reattach: { count: 1, last: first } },
-      { ...row, slot: 1, pid: 44, reattach: { count: 3, last: last(1_000, 'crash') } },
+      { ...row, slot: 1, pid: 44, reattach: { count: 3, last: last(1_000, 'crash') }, stoppedAt: 'app.py:12 (step)' },
+      { ...row, slot: null, pid: 45, session: false, phase: null, reattach: { count: 0, last: null } },
     ],
   };
   const status = await openPage({
@@ -214,6 +215,12 @@ it.skipIf(chromium === undefined)('tells the re-attaches of every session', asyn
     const readout = page.locator('figure', { hasText: figure }).locator('output');
     await until(async () => (await readout.textContent())?.includes('crash, worker 2: '), `${figure} in words`);
   }
+  const rows = await page.getByRole('region', { name: 'Workers' }).locator('tbody tr').allInnerTexts();
+  expect(rows.map((text) => text.split('\t').map((cell) => cell.trim()))).toEqual([
+    ['43', '1', 'attached', '', '–', '–', '1, last 140 ms', 'api'],
+    ['44', '2', 'stopped at app.py:12 (step)', '', '–', '–', '3, last 140 ms', 'api'],
+    ['45', 'none', 'runs without the debugger', '', '–', '–', '0', 'api'],
+  ]);
   expect(faults).toEqual([]);
 });
 
