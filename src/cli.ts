@@ -260,7 +260,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
   program
     .command('init')
     .description('look at the project, write a config and what your editor needs to attach')
-    .option('-y, --yes', 'ask nothing: write it, and start nothing')
+    .option('-y, --yes', 'ask nothing: write it; nothing is started without --start')
     .option('--start', 'start `wand watch` with it, without a question')
     .option('--no-start', 'do not offer that')
     .option('--editor <name>', `${EDITORS.join(', ')} (default: vscode; may be given again)`, collect, [])
@@ -277,6 +277,8 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
   program
     .command('doctor')
     .description('check every requirement; each failure comes with its fix')
+    .option('--fix', 'mend what can be mended: asks for each, then looks again')
+    .option('-y, --yes', 'with --fix: ask nothing')
     .option('--json', 'print JSON')
     .option(...configOption)
     .action(

@@ -50,22 +50,27 @@ export async function prepareDebugpy(
   return preparing;
 }
 
-/** In words for `wand doctor`: where debugpy will come from. @throws DebugwandError `debugpy-unavailable` */
-export async function debugpyState(): Promise<string> {
+/** In words for `wand doctor`: where debugpy will come from; and whether it is here. @throws DebugwandError `debugpy-unavailable` */
+export async function debugpyState(): Promise<{ readonly text: string; readonly isHere: boolean }> {
   const packed = await Promise.all(WHEELS.map(async (wheel) => (await read(vendored(VENDOR, wheel))) !== null));
-  if (packed.every(Boolean)) return `${DEBUGPY_VERSION}, came with debugwand`;
+  if (packed.every(Boolean)) return { text: `${DEBUGPY_VERSION}, came with debugwand`, isHere: true };
   const cached = await Promise.all(
     WHEELS.map(async (wheel) => ((await fromCache(wheel)) === null ? null : wheel.name)),
   );
   const names = cached.filter((name) => name !== null);
-  if (names.length > 0) return `${DEBUGPY_VERSION}, in the cache for ${names.join(', ')}`;
+  if (names.length > 0) return { text: `${DEBUGPY_VERSION}, in the cache for ${names.join(', ')}`, isHere: true };
   const pip = await findPip(AbortSignal.timeout(10_000));
-  if (pip !== null) return `${DEBUGPY_VERSION}, will be fetched with ${pip} when it is needed`;
+  if (pip !== null) return { text: `${DEBUGPY_VERSION}, will be fetched with ${pip} when it is needed`, isHere: false };
   throw new DebugwandError({
     code: 'debugpy-unavailable',
     message: `debugpy ${DEBUGPY_VERSION} is not on this machine, and neither pip nor uv works here to fetch it`,
     fix: 'install pip (`python3 -m ensurepip`) or uv, or install debugwand from npm: the package has debugpy inside',
   });
+}
+
+/** All wheels into the cache, before somebody waits for one. @throws as prepareDebugpy */
+export async function fetchDebugpy(signal: AbortSignal): Promise<void> {
+  for (const wheel of WHEELS) await wheelBytes(wheel, signal);
 }
 
 /** Writes the trimmed zip of each wheel into a folder: what an installed package carries. @throws as prepareDebugpy */

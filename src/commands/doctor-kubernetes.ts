@@ -1,6 +1,10 @@
 // Owns what `wand doctor` checks of a Kubernetes target before it looks inside: kubeconfig, guard, server, rights, workload.
-// Reads only.
-import type { KubernetesSource } from '../core/types.ts';
+// Reads only; the one mend it offers changes the config.
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { loadConfigFile } from '../config/load.ts';
+import type { ClusterPlace, KubernetesSource } from '../core/types.ts';
+import { DebugwandError } from '../lib/errors.ts';
 import type { ClusterApi } from '../targets/kubernetes-api.ts';
 import { KubernetesConnection } from '../targets/kubernetes-connection.ts';
 import { explainKubernetes } from '../targets/kubernetes-errors.ts';
@@ -8,7 +12,8 @@ import { notAllowed } from '../targets/kubernetes-guard.ts';
 import { missingWorkload, workloadExists } from '../targets/kubernetes-names.ts';
 import { isNeeded, missingRights, reportRights } from '../targets/kubernetes-rights.ts';
 import { rightText, type Right } from '../targets/kubernetes-rules.ts';
-import { failed, ok, skip, type Check } from './doctor-check.ts';
+import { withAllowedContext } from './config-edit.ts';
+import { failed, ok, skip, warn, type Check, type Mend } from './doctor-check.ts';
 
 /** What is lost without a right that not everything needs. */
 const LOST: Readonly<Record<Exclude<Right['for'], 'watch' | 'enter'>, string>> = {
@@ -21,6 +26,7 @@ const LOST: Readonly<Record<Exclude<Right['for'], 'watch' | 'enter'>, string>> =
 export async function* kubernetesChecks(
   name: string,
   source: KubernetesSource,
+  file: string | null,
   signal: AbortSignal,
 ): AsyncGenerator<Check, boolean, void> {
   const connection = new KubernetesConnection(source);
@@ -30,7 +36,7 @@ export async function* kubernetesChecks(
     const { place } = api;
     yield place.guard.allowed
       ? ok(doing, `\`${place.context}\`, namespace \`${place.namespace}\`; may be entered: ${place.guard.reason}`)
-      : failed(doing, notAllowed(place));
+      : failed(doing, notAllowed(place), file === null ? null : allowing(file, place));
     doing = `API server of ${name}`;
     yield await server(api, doing, signal);
     doing = `rights of ${name}`;
@@ -55,12 +61,38 @@ export async function* kubernetesChecks(
           state: 'fail',
           detail: 'the cluster takes too long to answer',
           fix: 'see `kubectl get --raw /livez`',
+          mend: null,
         }
       : failed(doing, explainKubernetes(error, { place: connection.place }));
     return false;
   } finally {
     connection.close();
   }
+}
+
+/** Changes the config, not the cluster; whether a cluster may be entered is for a person to say. */
+function allowing(file: string, { context, server }: ClusterPlace): Mend | null {
+  const what = `allow debugging in the context ${context} (${server}): it goes into allowContexts of ${basename(file)}`;
+  return {
+    what,
+    personal: true,
+    run: async (signal) => {
+      const before = await readFile(file, 'utf8');
+      const after = withAllowedContext(file, before, context);
+      if (after !== null) await writeFile(file, after);
+      const config = after === null ? null : await loadConfigFile(file, signal).catch(() => null);
+      const isIn = config?.targets.some(
+        ({ source }) => source.kind === 'kubernetes' && source.allowContexts.includes(context),
+      );
+      if (isIn === true) return;
+      if (after !== null) await writeFile(file, before);
+      throw new DebugwandError({
+        code: 'config-not-edited',
+        message: `${basename(file)} is not of a form that wand can add to`,
+        fix: `add \`allowContexts: ['${context}']\` to it`,
+      });
+    },
+  };
 }
 
 async function server(api: ClusterApi, name: string, signal: AbortSignal): Promise<Check> {
@@ -92,7 +124,7 @@ async function rights(
       wanted.filter((right) => right.for === purpose),
       api.place,
     );
-    if (error !== null) checks.push({ name, state: 'warn', detail: `${error.message}: ${lost}`, fix: error.fix });
+    if (error !== null) checks.push(warn(name, `${error.message}: ${lost}`, error.fix));
   }
   if (unknown.length > 0) {
     checks.push(skip(name, `could not be found out: ${unknown.map(rightText).join(', ')}`));

@@ -1,192 +1,125 @@
-// Owns `wand doctor`: every requirement checked, each failure with its fix. Changes nothing.
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { debugpyState } from '../agent/debugpy.ts';
-import { loadConfig } from '../config/load.ts';
-import type { ProjectConfig, TargetConfig } from '../core/types.ts';
-import { lockHolder } from '../daemon/lock.ts';
-import { look } from '../daemon/one-shot.ts';
-import { portOwner } from '../dap/port-owner.ts';
-import { DebugwandError } from '../lib/errors.ts';
-import { silentLog } from '../lib/log.ts';
-import { lockPath, runtimeDir } from '../lib/paths.ts';
-import { whyNotRunnable } from '../targets/runnable.ts';
-import { notificationState } from '../ui/notify.ts';
+// Owns `wand doctor`: every requirement checked, each failure with its fix. Changes nothing, but with `--fix` what it can
+// mend and the user agrees to; then it looks again.
+import { confirmed, terminalAsker, type Asker } from './ask.ts';
+import type { Check } from './doctor-check.ts';
+import { machineChecks } from './doctor-machine.ts';
+import { projectChecks } from './doctor-project.ts';
+import { messageOf } from '../lib/errors.ts';
 import { outputStyle } from '../ui/style.ts';
-import { failed, ok, skip, type Check } from './doctor-check.ts';
 
 export interface DoctorOptions {
   readonly config?: string;
   readonly json?: boolean;
+  readonly fix?: boolean;
+  /** All that a person need not be asked about. */
+  readonly yes?: boolean;
 }
 
-/** How long one target may take to show itself, ms. */
-const LOOK_BUDGET_MS = 10_000;
-
-/** Exit code 1 if one check fails. */
-export async function doctorCommand(options: DoctorOptions): Promise<number> {
-  const checks: Check[] = [];
-  const style = outputStyle(process.stdout, process.env);
-  const mark = style.unicode
-    ? { ok: '✓', warn: '!', fail: '✗', skip: '-' }
-    : { ok: 'ok', warn: '!', fail: 'x', skip: '-' };
-  for await (const check of runChecks(options)) {
-    checks.push(check);
-    if (options.json === true) continue;
-    process.stdout.write(`${mark[check.state]} ${check.name}: ${check.detail}\n`);
-    if (check.fix !== null) process.stdout.write(`    fix: ${check.fix}\n`);
-  }
-  const failed = checks.some((check) => check.state === 'fail');
-  if (options.json === true) process.stdout.write(`${JSON.stringify({ version: 1, ok: !failed, checks }, null, 2)}\n`);
-  return failed ? 1 : 0;
+/** The world of `wand doctor`; tests bring their own. */
+export interface DoctorIo {
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly print: (line: string) => void;
+  /** Null: there is nobody to ask. */
+  readonly asker: Asker | null;
 }
 
-async function* runChecks(options: DoctorOptions): AsyncGenerator<Check> {
-  yield ok('Node.js', process.versions.node);
-  yield platform();
-  yield runtime();
-  yield await debugpy();
-  yield notifications();
-  let config: ProjectConfig;
-  try {
-    config = await loadConfig({ cwd: process.cwd(), file: options.config }, new AbortController().signal);
-    yield ok('config', `${config.file ?? 'none'}, ${String(config.targets.length)} target(s)`);
-  } catch (error) {
-    yield failed('config', error);
-    return;
-  }
-  const holder = await lockHolder(lockPath(config.root));
-  yield holder === null ? skip('daemon', 'not running') : ok('daemon', `running, pid ${String(holder.pid)}`);
-  for (const target of config.targets) {
-    yield await portCheck(target, holder !== null);
-    if (target.source.kind === 'kubernetes') {
-      const { kubernetesChecks } = await import('./doctor-kubernetes.ts');
-      const budget = AbortSignal.timeout(LOOK_BUDGET_MS);
-      if (!(yield* kubernetesChecks(target.name, target.source, budget))) continue;
+interface Mended {
+  readonly check: string;
+  readonly what: string;
+  readonly result: 'mended' | 'declined' | 'failed';
+  readonly why: string | null;
+}
+
+/** How long a mend may take, ms: debugpy may have to come a long way. */
+const MEND_BUDGET_MS = 300_000;
+
+/** Exit code 1 if one check fails; with `--fix`: if one still does. */
+export async function doctorCommand(options: DoctorOptions, io: DoctorIo = processIo()): Promise<number> {
+  const say = options.json === true ? () => undefined : io.print;
+  const lines = linesOf(io.env);
+  const look = async (isShown: (check: Check) => boolean): Promise<Check[]> => {
+    const checks: Check[] = [];
+    for await (const check of runChecks(options, io)) {
+      checks.push(check);
+      if (isShown(check)) for (const line of lines(check)) say(line);
     }
-    yield await targetCheck(target, config.root);
+    return checks;
+  };
+  let checks = await look(() => true);
+  const mendable = checks.filter(({ mend }) => mend !== null);
+  const mended: Mended[] = [];
+  if (options.fix === true && mendable.length > 0) {
+    for (const check of mendable) {
+      const result = await mendOne(check, options, io, say);
+      if (result !== null) mended.push(result);
+    }
+    if (mended.some(({ result }) => result === 'mended')) {
+      say('looking again:');
+      const before = new Set(mendable.map(({ name }) => name));
+      checks = await look(({ name, state }) => before.has(name) || state === 'fail');
+    }
+  } else if (mendable.length > 0) {
+    say(`\`wand doctor --fix\` can ${mendable.map(({ mend }) => mend?.what ?? '').join('; ')}`);
   }
+  const isOk = !checks.some(({ state }) => state === 'fail');
+  if (options.json === true) {
+    const shown = checks.map(({ mend, ...check }) => ({ ...check, mend: mend?.what ?? null }));
+    const report = { version: 1, ok: isOk, checks: shown, ...(options.fix === true ? { mended } : {}) };
+    io.print(JSON.stringify(report, null, 2));
+  }
+  return isOk ? 0 : 1;
 }
 
-function platform(): Check {
-  if (process.platform !== 'linux') {
-    return skip(
-      'processes of this machine',
-      `need Linux, this is ${process.platform}: containers work, local targets do not`,
-    );
-  }
-  const scope = readText('/proc/sys/kernel/yama/ptrace_scope');
-  if (scope !== null && Number(scope) > 0 && process.getuid?.() !== 0) {
-    return {
-      name: 'processes of this machine',
-      state: 'warn',
-      detail: `kernel.yama.ptrace_scope is ${scope.trim()}: processes of this machine cannot be entered without more rights`,
-      fix: '`sudo sysctl kernel.yama.ptrace_scope=0`, or run wand as root; containers are not affected',
-    };
-  }
-  return ok('processes of this machine', 'their memory may be entered');
+async function* runChecks(options: DoctorOptions, io: DoctorIo): AsyncGenerator<Check> {
+  yield* machineChecks(io.env);
+  yield* projectChecks({ cwd: io.cwd, file: options.config, env: io.env });
 }
 
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
+/** Null: nobody could say yes to it. */
+async function mendOne(
+  { name, mend }: Check,
+  options: DoctorOptions,
+  io: DoctorIo,
+  say: (line: string) => void,
+): Promise<Mended | null> {
+  if (mend === null) return null;
+  const { what, personal } = mend;
+  const isAgreed = options.yes === true && !personal;
+  if (!isAgreed && io.asker === null) {
+    say(personal ? `would ${what}: only if you say so, on a terminal` : `would ${what}: \`--yes\` does it`);
     return null;
   }
-}
-
-function runtime(): Check {
+  if (!isAgreed && io.asker !== null && !(await confirmed(io.asker, `${what}?`))) {
+    return { check: name, what, result: 'declined', why: null };
+  }
   try {
-    const path = runtimeDir();
-    accessSync(path, constants.W_OK);
-    const open = (statSync(path).mode & 0o077) !== 0;
-    if (!open) return ok('runtime directory', path);
-    throw new DebugwandError({
-      code: 'runtime-dir-open',
-      message: `${path} can be entered by others`,
-      fix: `chmod 700 ${path}`,
-    });
+    await mend.run(AbortSignal.timeout(MEND_BUDGET_MS));
+    say(`done: ${what}`);
+    return { check: name, what, result: 'mended', why: null };
   } catch (error) {
-    return failed('runtime directory', error);
+    say(`could not ${what}: ${messageOf(error)}`);
+    return { check: name, what, result: 'failed', why: messageOf(error) };
   }
 }
 
-async function debugpy(): Promise<Check> {
-  try {
-    return ok('debugpy', await debugpyState());
-  } catch (error) {
-    return failed('debugpy', error);
-  }
+function linesOf(env: NodeJS.ProcessEnv): (check: Check) => string[] {
+  const mark = outputStyle(process.stdout, env).unicode
+    ? { ok: '✓', warn: '!', fail: '✗', skip: '-' }
+    : { ok: 'ok', warn: '!', fail: 'x', skip: '-' };
+  return ({ state, name, detail, fix }) => [
+    `${mark[state]} ${name}: ${detail}`,
+    ...(fix === null ? [] : [`    fix: ${fix}`]),
+  ];
 }
 
-function notifications(): Check {
-  const reason = notificationState(process.env);
-  return reason === null
-    ? ok('notifications', 'can be sent; `wand notify --test` shows one of each kind')
-    : skip('notifications', `none: ${reason}`);
-}
-
-async function portCheck(target: TargetConfig, running: boolean): Promise<Check> {
-  const name = `port ${String(target.port)} of ${target.name}`;
-  const free = await new Promise<boolean>((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => {
-      resolve(false);
-    });
-    probe.listen(target.port, '127.0.0.1', () => {
-      probe.close(() => {
-        resolve(true);
-      });
-    });
-  });
-  if (free) return ok(name, 'free');
-  if (running) return ok(name, 'held by the running daemon');
-  const owner = portOwner(target.port);
-  const pid = owner?.pid ?? null;
-  const who = pid === null ? 'another process' : `${owner?.command ?? 'process'} (pid ${String(pid)})`;
-  return { name, state: 'fail', detail: `held by ${who}`, fix: `end it, or set another \`port\` for ${target.name}` };
-}
-
-async function targetCheck(target: TargetConfig, root: string): Promise<Check> {
-  const name = `target ${target.name}`;
-  if ('command' in target.source) {
-    const { command, cwd } = target.source;
-    const problem = whyNotRunnable(command[0] ?? '', cwd);
-    return problem === null ? skip(name, 'its command is started by `wand watch`') : failed(name, problem);
-  }
-  const abort = new AbortController();
-  const timer = setTimeout(() => {
-    abort.abort();
-  }, LOOK_BUDGET_MS);
-  try {
-    const view = await look(target, silentLog(), root, null, abort.signal);
-    try {
-      const { chosen, why } = view.classification;
-      if (chosen === null) {
-        return {
-          name,
-          state: 'warn',
-          detail: why,
-          fix: 'start the app, or set `process` in the config; see `wand ps`',
-        };
-      }
-      const python = chosen.python?.version ?? 'no';
-      if (chosen.python?.remoteDebug === 'on') {
-        return ok(name, `worker ${String(chosen.pid)} in ${view.replica.name}, Python ${python}: ${chosen.reason}`);
-      }
-      const off = chosen.python?.remoteDebug === 'off';
-      return {
-        name,
-        state: chosen.python?.remoteDebug === null ? 'warn' : 'fail',
-        detail: `worker ${String(chosen.pid)} runs Python ${python}${off ? ' with remote debugging switched off' : ''}`,
-        fix: off ? 'start it without PYTHON_DISABLE_REMOTE_DEBUG' : 'run it with Python 3.14 or later',
-      };
-    } finally {
-      await view.close();
-    }
-  } catch (error) {
-    return failed(name, error);
-  } finally {
-    clearTimeout(timer);
-  }
+function processIo(): DoctorIo {
+  return {
+    cwd: process.cwd(),
+    env: process.env,
+    print: (line) => {
+      process.stdout.write(`${line}\n`);
+    },
+    asker: terminalAsker(),
+  };
 }

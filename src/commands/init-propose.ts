@@ -1,7 +1,7 @@
 // Owns the proposal of `wand init`: from what was found to targets, each with its reason. Pure.
 import { basename, relative, resolve } from 'node:path';
 import { FIRST_PORT } from '../core/target-defaults.ts';
-import type { PathMapping } from '../core/types.ts';
+import type { PathMapping, TargetConfig } from '../core/types.ts';
 import type { KubernetesInput, TargetInput } from '../config/input.ts';
 import { findApps, runsPython } from './init-app.ts';
 import type { ComposeService } from './init-compose.ts';
@@ -265,4 +265,16 @@ export function relativePath(root: string, path: string): string {
   const short = relative(root, path).replaceAll('\\', '/');
   if (short === '') return '.';
   return short.startsWith('.') ? short : `./${short}`;
+}
+
+/** The targets of a config as launch.json names them; mappings that it leaves out are those that would be proposed. */
+export function launchTargets(
+  targets: readonly TargetConfig[],
+  findings: Findings,
+): { readonly name: string; readonly port: number; readonly mappings: readonly PathMapping[] }[] {
+  const guesses = propose(findings).targets;
+  return targets.map(({ name, port, pathMappings }) => {
+    const guess = guesses.find((proposal) => proposal.name === name);
+    return { name, port, mappings: pathMappings.length > 0 ? pathMappings : (guess?.mappings ?? []) };
+  });
 }

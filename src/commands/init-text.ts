@@ -134,7 +134,8 @@ export function launchEntry({ name, port, mappings }: LaunchTarget, root: string
   };
 }
 
-function portOf(entry: Readonly<Record<string, unknown>>): unknown {
+/** The port that an entry attaches to. */
+export function portOf(entry: Readonly<Record<string, unknown>>): unknown {
   const { connect } = entry;
   return isRecord(connect) ? connect['port'] : entry['port'];
 }

@@ -4,17 +4,16 @@ import { join, relative } from 'node:path';
 import { findConfig } from '../config/find.ts';
 import { loadConfigFile } from '../config/load.ts';
 import { FIRST_PORT } from '../core/target-defaults.ts';
-import type { TargetConfig } from '../core/types.ts';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { printable } from '../lib/printable.ts';
 import { editorsOf } from './editor-names.ts';
 import type { InitIo } from './init-io.ts';
 import { type Findings, lookAtProject, RUNNERS } from './init-look.ts';
 import { offer, offerEditors, type OfferOptions } from './init-offer.ts';
-import { type Proposal, propose } from './init-propose.ts';
+import { launchTargets, type Proposal, propose } from './init-propose.ts';
 import { skaffoldAdvice } from './init-skaffold.ts';
 import { offerStart, type Ready, type StartOptions, wandIn } from './init-start.ts';
-import { configText, type LaunchTarget } from './init-text.ts';
+import { configText } from './init-text.ts';
 import { tiltAdvice } from './init-tilt.ts';
 
 export interface InitOptions extends OfferOptions, StartOptions {}
@@ -72,15 +71,6 @@ async function initLaunch(file: string, options: InitOptions, io: InitIo): Promi
   const names = config.targets.map(({ name }) => name);
   advise(findings, names, io);
   return await offerStart({ root: config.root, file, targets: config.targets }, options, io);
-}
-
-/** The targets of a config as launch.json names them; mappings that it leaves out are those that would be proposed. */
-export function launchTargets(targets: readonly TargetConfig[], findings: Findings): LaunchTarget[] {
-  const guesses = propose(findings).targets;
-  return targets.map(({ name, port, pathMappings }): LaunchTarget => {
-    const guess = guesses.find((proposal) => proposal.name === name);
-    return { name, port, mappings: pathMappings.length > 0 ? pathMappings : (guess?.mappings ?? []) };
-  });
 }
 
 async function look(io: InitIo): Promise<Findings> {

@@ -8,6 +8,8 @@ import { ensureDocker } from '../support/docker.ts';
 import type { Folder } from '../support/folder.ts';
 import { IMAGES } from '../support/images.ts';
 import { assertGoodSession } from '../support/invariants.ts';
+import { kubeconfigFor } from '../support/kubernetes-access.ts';
+import { ensureKubernetes } from '../support/kubernetes.ts';
 import { freePort, getOrSkip } from '../support/machine.ts';
 import { answerOf, changeAnswer, FILES, LaunchedEditor, launchOf, projectOf } from '../support/newcomer.ts';
 import { NEWCOMER_PACKAGES } from '../support/packages.ts';
@@ -21,6 +23,7 @@ import { wand, WandDaemon } from '../support/wand.ts';
 
 const environment = await getOrSkip(() => venv('3.14', NEWCOMER_PACKAGES));
 const docker = await getOrSkip(() => ensureDocker(['python314']));
+const cluster = await getOrSkip(() => ensureKubernetes(['python314']));
 
 /** A file of the user's own, as VS Code makes it. */
 const LAUNCH = `{
@@ -307,6 +310,75 @@ CMD uvicorn main:app --app-dir code --host 0.0.0.0
       await daemon.stop();
       for (const name of containers) await engine('rm', '--force', name);
       await broker.stop();
+    }
+  });
+});
+
+describe.skipIf(cluster === undefined)('a project with Kubernetes manifests', () => {
+  it('beside a skaffold.yaml and a Tiltfile', async () => {
+    if (cluster === undefined) throw new Error('no cluster');
+    const space = await cluster.namespace();
+    const dockerfile = `FROM ${IMAGES.python314}\nWORKDIR /code\nCOPY . .\nCMD ["uvicorn", "app.main:app"]\n`;
+    await using project = await projectOf({
+      ...FILES.fastapi,
+      Dockerfile: dockerfile,
+      'skaffold.yaml': 'apiVersion: skaffold/v4beta13\nkind: Config\nmanifests: { rawYaml: [k8s/*.yaml] }\n',
+      Tiltfile: "k8s_yaml('k8s/web.yaml')\n",
+    });
+    const manifest = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: ${space.name} }
+spec:
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      dnsPolicy: Default
+      terminationGracePeriodSeconds: 1
+      # What Skaffold and Tilt do by copying: a save reaches the pod.
+      volumes: [{ name: source, hostPath: { path: ${project.path} } }]
+      containers:
+        - name: web
+          image: ${IMAGES.python314}
+          imagePullPolicy: Never
+          args: [uvicorn, 'app.main:app', --reload, --host, 0.0.0.0, --port, '8000']
+          workingDir: /code
+          volumeMounts: [{ name: source, mountPath: /code }]
+          readinessProbe: { tcpSocket: { port: 8000 }, periodSeconds: 1 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: ${space.name} }
+spec: { selector: { app: web }, ports: [{ port: 80, targetPort: 8000 }] }
+`;
+    await project.write({ 'k8s/web.yaml': manifest });
+    const kubectl = (...args: readonly string[]): Promise<string> => cluster.kubectl('-n', space.name, ...args);
+    await kubectl('apply', '-f', project.at('k8s/web.yaml'));
+    const env = { KUBECONFIG: (await kubeconfigFor(cluster, { namespace: space.name })).path };
+    const init = await wand(['init', '--yes'], { cwd: project.path, env });
+    expect(init).toMatchObject({ code: 0, stderr: '' });
+    for (const said of ['deployment web (k8s/web.yaml)', 'skaffold dev --rpc-http-port=50052', "debugwand('web')"])
+      expect(init.stdout).toContain(said);
+    expect((await launchOf(project)).configurations).toMatchObject([
+      { name: 'wand: web', pathMappings: [{ localRoot: project.path, remoteRoot: '/code' }] },
+    ]);
+    const daemon = new WandDaemon(['watch', '--plain'], { cwd: project.path, env });
+    try {
+      await daemon.target('attached', ATTACHED, { timeoutMs: 60_000 });
+      const address = await kubectl('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={.items[0].status.podIP}');
+      const ask = (): Promise<unknown> => answerOf(`http://${address.trim()}:8000/`);
+      const launched = await LaunchedEditor.start(project, 'app/main.py', 'wand: web');
+      await launched.isSet();
+      expect(await launched.hit(ask)).toEqual({ answer: 42 });
+      await launched.reloaded(() => changeAnswer(project, 'app/main.py', '4300'));
+      expect(await launched.hit(ask)).toEqual({ answer: 4300 });
+      await assertGoodSession(launched.editor);
+      launched.editor.destroy();
+    } catch (error) {
+      throw new Error(`${String(error)}\n${init.stdout}\n${daemon.output}`, { cause: error });
+    } finally {
+      await daemon.stop();
+      await space.remove();
     }
   });
 });

@@ -1,0 +1,123 @@
+// Owns finding what daemons left behind that could not tidy up (files, agents, daemons that nobody reaches any more), and
+// putting an end to it.
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { basename, join } from 'node:path';
+import { lockHolder, processStartTime } from '../daemon/lock.ts';
+import { DebugwandError } from '../lib/errors.ts';
+import { runtimeDir } from '../lib/paths.ts';
+import { pause } from '../lib/time.ts';
+
+/** A daemon leaves within 2 s, an agent within 5 s. */
+const POLITE_MS = 7_000;
+
+/** Locks and sockets of daemons that live no more. */
+export async function leftFiles(): Promise<readonly string[]> {
+  const folder = runtimeDir();
+  const names = readdirSync(folder).filter((name) => /^[0-9a-f]{16}\.(lock|sock)$/.test(name));
+  const left = await Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      if ((await lockHolder(path.replace(/\.sock$/, '.lock'))) !== null) return [];
+      return path.endsWith('.lock') || !(await isListenedTo(path)) ? [path] : [];
+    }),
+  );
+  return left.flat();
+}
+
+export async function removeLeftFiles(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    // Somebody may have started a daemon since they were looked for.
+    if ((await lockHolder(path.replace(/\.sock$/, '.lock'))) === null) await rm(path, { force: true });
+  }
+}
+
+function isListenedTo(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}
+
+/** Agents of this machine, not of a container, whose daemon is gone: somebody else has become their parent. */
+export function leftAgents(): readonly number[] {
+  if (process.platform !== 'linux') return [];
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const isAgent = (pid: string): boolean => wordsOf(pid).some((word) => word.startsWith('# debugwand agent'));
+  const space = attempt(() => readlinkSync('/proc/self/ns/pid'), '');
+  const agents = new Set(pids.filter(isAgent));
+  return [...agents]
+    .filter((pid) => {
+      const parent = attempt(() => /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1], undefined);
+      if (parent === undefined || agents.has(parent)) return false;
+      if (attempt(() => readlinkSync(`/proc/${pid}/ns/pid`), '') !== space) return false;
+      return !wordsOf(parent).some((word) => /^(node|bin\.(ts|js)|wand|debugwand)$/.test(basename(word)));
+    })
+    .map(Number);
+}
+
+/** A daemon of wand. */
+export interface ForeignDaemon {
+  /** Where it was started. */
+  readonly folder: string;
+  /** That folder is not there any more. */
+  readonly isGone: boolean;
+}
+
+/** What the process is, if it is a daemon of wand; null: it is something else. */
+export function daemonAt(pid: number): ForeignDaemon | null {
+  const words = wordsOf(String(pid)).map((word) => basename(word));
+  const at = words.findIndex((word) => /^(bin\.(ts|js)|wand|debugwand)$/.test(word));
+  if (at < 0 || !/^(watch|debug|init)$/.test(words[at + 1] ?? '')) return null;
+  const folder = attempt(() => readlinkSync(`/proc/${String(pid)}/cwd`), '');
+  return folder === '' ? null : { folder, isGone: !existsSync(folder) };
+}
+
+/**
+ * Asks a process to end, and kills it if it does not: what a daemon or an agent entered runs on by itself then.
+ * @throws DebugwandError `process-stays`
+ */
+export async function endProcess(pid: number, signal: AbortSignal): Promise<void> {
+  const started = await processStartTime(pid);
+  if (started === null) return;
+  const isGone = async (): Promise<boolean> => (await processStartTime(pid)) !== started;
+  for (const [name, patience] of [['SIGTERM', POLITE_MS] as const, ['SIGKILL', 1_000] as const]) {
+    try {
+      process.kill(pid, name);
+      // A frozen one hears nothing.
+      process.kill(pid, 'SIGCONT');
+    } catch {
+      // It is gone, or somebody else's.
+    }
+    const deadline = Date.now() + patience;
+    while (Date.now() < deadline) {
+      if (await isGone()) return;
+      await pause(30, signal);
+    }
+  }
+  throw new DebugwandError({
+    code: 'process-stays',
+    message: `process ${String(pid)} does not end`,
+    fix: `see whose it is: \`ps -o user,args -p ${String(pid)}\``,
+  });
+}
+
+function wordsOf(pid: string): readonly string[] {
+  return attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '').split('\0');
+}
+
+/** Processes end while we look, and other users' are closed to us. */
+function attempt<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch {
+    return otherwise;
+  }
+}
