@@ -13,6 +13,13 @@ const cluster = await getOrSkip(() => ensureKubernetes(['python314']));
 /** No reloader: the worker is process 1 of each pod. */
 const SERVE = ['uvicorn', 'app:app', '--host', '0.0.0.0', '--port', String(APP_PORT)];
 
+async function placesOf(app: PodApp): Promise<Place[]> {
+  const pods = await app.pods();
+  return pods.map(({ metadata, status }) => {
+    return { host: metadata.name, url: `http://${status.podIP ?? ''}:${String(APP_PORT)}` };
+  });
+}
+
 describe.skipIf(cluster === undefined)('all pods of a deployment', () => {
   let space: Namespace;
   let app: PodApp;
@@ -24,13 +31,8 @@ describe.skipIf(cluster === undefined)('all pods of a deployment', () => {
     const { path: kubeconfig } = await kubeconfigFor(cluster, { namespace: space.name });
     app = await startPodApp(cluster, { namespace: space.name, name: 'web', replicas: 2, command: SERVE });
     await app.scale(2);
-    const places = async (): Promise<Place[]> =>
-      (await app.pods()).map(({ metadata, status }) => ({
-        host: metadata.name,
-        url: `http://${status.podIP ?? ''}:${String(APP_PORT)}`,
-      }));
     const kubernetes = { deployment: 'web', namespace: space.name, kubeconfig, replica: 'all' };
-    stage = await ReplicasStage.start(app, { kubernetes }, places);
+    stage = await ReplicasStage.start(app, { kubernetes }, () => placesOf(app));
   }, 180_000);
 
   afterAll(async () => {
@@ -79,13 +81,63 @@ describe.skipIf(cluster === undefined)('all pods of a deployment', () => {
     await stage.editor.assertGood();
   });
 
-  it('are switched between by name, where there is one session for all', async () => {
+  it('are switched between by name', async () => {
     await app.scale(2);
     const { workers } = await stage.everywhere(2);
     const [first = '', second = ''] = workers.map(({ replica }) => replica.split('/')[0]);
-    const options = { cwd: app.folder };
-    expect((await wand(['switch', 'app', '1'], options)).stderr).toContain(`app has several processes 1: ${first}:1`);
-    const taken = await wand(['switch', 'app', `${second}:1`], options);
-    expect(taken.stderr).toContain(`worker ${second}:1 of app has a debug session of its own`);
+    const switched = (to: string): ReturnType<typeof wand> => wand(['switch', 'app', to], { cwd: app.folder });
+    expect((await switched('1')).stderr).toContain(`app has several processes 1: ${first}:1`);
+    expect((await switched(`${second}:1`)).stderr).toContain('has a debug session of its own');
+    await stage.configure({ workers: 'one' });
+    await stage.daemon.target('one session', (target) => target.workers.filter(({ session }) => session).length === 1);
+    expect(await switched(`${second}:1`)).toMatchObject({ code: 0 });
+    await stage.daemon.target(
+      'switched',
+      ({ phase, worker }) => phase === 'attached' && worker?.replica === `${second}/app`,
+    );
+    await stage.editor.attached(1);
+    expect([...(await stage.hits(second)).values()]).toEqual([stage.editor.root]);
+    await stage.editor.assertGood();
+  });
+});
+
+describe.skipIf(cluster === undefined)('all pods', () => {
+  let space: Namespace;
+  let kubeconfig: string;
+
+  beforeAll(async () => {
+    if (cluster === undefined) return;
+    space = await cluster.namespace();
+    ({ path: kubeconfig } = await kubeconfigFor(cluster, { namespace: space.name }));
+  }, 60_000);
+
+  afterAll(() => space.remove());
+
+  it.each([
+    ['of a StatefulSet, each made anew after the one before', 'StatefulSet', 1],
+    ['of two workers each', 'Deployment', 2],
+  ] as const)('%s, keep their sessions through a rollout', async (_name, kind, each) => {
+    if (cluster === undefined) return;
+    const name = kind.toLowerCase();
+    const command = [...SERVE, ...(each === 1 ? [] : ['--workers', String(each)])];
+    const app = await startPodApp(cluster, { namespace: space.name, name, kind, replicas: 2, command });
+    await app.scale(2);
+    const target = { [name]: name, namespace: space.name, kubeconfig, replica: 'all' };
+    const stage = await ReplicasStage.start(app, { kubernetes: target }, () => placesOf(app));
+    try {
+      await stage.everywhere(2, each);
+      await stage.hits();
+      await app.rollout();
+      await stage.daemon.target('all moved', ({ workers }) => workers.every(({ reattach }) => reattach.count > 0), {
+        timeoutMs: 60_000,
+      });
+      await stage.everywhere(2, each);
+      await stage.hits();
+      expect(stage.editor.asked).toHaveLength(2 * each - 1);
+      await stage.editor.assertGood();
+    } finally {
+      await stage.stop();
+      await app.stop();
+    }
   });
 });

@@ -1,4 +1,5 @@
 /** `wand watch` on all replicas of an app, and an editor that has a session for each of their workers. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TargetReport, WorkerSlotReport } from '../../src/core/status.ts';
 import type { DapClient } from './dap-client.ts';
@@ -17,9 +18,11 @@ export interface Place {
 export class ReplicasStage {
   readonly daemon: WandDaemon;
   readonly editor: EditorTree;
+  readonly #folder: string;
   readonly #places: () => Promise<readonly Place[]>;
 
-  private constructor(daemon: WandDaemon, editor: EditorTree, places: () => Promise<readonly Place[]>) {
+  private constructor(folder: string, daemon: WandDaemon, editor: EditorTree, places: () => Promise<readonly Place[]>) {
+    this.#folder = folder;
     this.daemon = daemon;
     this.editor = editor;
     this.#places = places;
@@ -36,11 +39,11 @@ export class ReplicasStage {
     const daemon = new WandDaemon(['watch', '--plain'], { cwd: app.folder });
     await daemon.target('attached', ({ phase }) => phase === 'attached', { timeoutMs: 60_000 });
     const editor = await EditorTree.attach(port, { [join(app.folder, 'app.py')]: [{ line: BREAKPOINT_LINE }] });
-    return new ReplicasStage(daemon, editor, places);
+    return new ReplicasStage(app.folder, daemon, editor, places);
   }
 
-  /** Waits until each replica there is now has its session, and no other is there. */
-  async everywhere(count: number): Promise<TargetReport> {
+  /** Waits until there are so many replicas, each with so many sessions, and no other session is there. */
+  async everywhere(count: number, each = 1): Promise<TargetReport> {
     const hosts = await until(
       async () => {
         const now = (await this.#places()).map(({ host }) => host);
@@ -53,17 +56,20 @@ export class ReplicasStage {
       session && phase === 'attached' && replica.split('/')[0] === host;
     const report = await this.daemon.target(
       `sessions in ${hosts.join(', ')}`,
-      ({ workers }) => workers.length === count && hosts.every((host) => workers.some((one) => isIn(one, host))),
+      ({ workers }) =>
+        workers.length === count * each &&
+        hosts.every((host) => workers.filter((one) => isIn(one, host)).length === each),
       { timeoutMs: 60_000 },
     );
-    await this.editor.attached(count);
+    await this.editor.attached(count * each);
     return report;
   }
 
-  /** A request to each replica stops in a session of its own, and is answered. Gives the sessions by host. */
-  async hits(): Promise<Map<string, DapClient>> {
+  /** A request to each replica (or that one) stops in a session, and is answered. Gives the sessions by host. */
+  async hits(only?: string): Promise<Map<string, DapClient>> {
     const sessions = new Map<string, DapClient>();
     for (const { host, url } of await this.#places()) {
+      if (only !== undefined && only !== host) continue;
       const marks = this.editor.marks();
       const answer = fetch(`${url}/price/10`).then((response) => response.json());
       const { session, threadId } = await this.editor.stopped(marks);
@@ -78,6 +84,13 @@ export class ReplicasStage {
       sessions.set(host, session);
     }
     return sessions;
+  }
+
+  /** Changes settings of the config while it is in use. */
+  async configure(settings: object): Promise<void> {
+    const file = join(this.#folder, 'debugwand.config.json');
+    const config = JSON.parse(await readFile(file, 'utf8')) as object;
+    await writeFile(file, JSON.stringify({ ...config, ...settings }));
   }
 
   async stop(): Promise<void> {
