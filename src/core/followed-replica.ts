@@ -14,15 +14,19 @@ export interface FollowedReplica {
   /** When `processes` was observed, ms since the epoch: their `ageMs` counts to there. */
   readonly processesAt: number;
   readonly classification: Classification | null;
+  /** Since when it is followed, ms since the epoch. */
+  readonly since: number;
+  /** A worker was seen in it. */
+  readonly worked: boolean;
 }
 
 interface Followed {
   readonly followed: readonly FollowedReplica[];
 }
 
-export function newlyFollowed(replica: Replica): FollowedReplica {
-  const key = replicaKey(replica);
-  return { key, replica, agent: { state: 'none' }, processes: [], processesAt: 0, classification: null };
+export function newlyFollowed(replica: Replica, now: number): FollowedReplica {
+  const nothing = { processes: [], processesAt: 0, classification: null, worked: false } as const;
+  return { key: replicaKey(replica), replica, agent: { state: 'none' }, ...nothing, since: now };
 }
 
 /** The config asks for every replica. */

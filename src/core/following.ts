@@ -10,6 +10,9 @@ import { seat, type Member, type Seat, type Seating } from './slots.ts';
 import type { TargetState } from './state.ts';
 import type { Classification, ClassifiedProcess, ProcessInfo, TargetConfig } from './types.ts';
 
+/** How long a new replica may take until a worker is seen in it. */
+export const FIRST_WORKER_MS = 60_000;
+
 /** Who sits where is worked out for several: the editor can have them, and the config lets it; also while the last ones
  * end. And where the first session may be in one of several replicas. */
 export function hasChildren(state: TargetState, config: TargetConfig): boolean {
@@ -37,7 +40,8 @@ export function withTree(
   if (place === undefined) return state;
   const { kept } = place.classification ?? {};
   const classification = switched(classify(processes, config.process, knownIn(state, place), kept), state);
-  const next = onReplica(state, key, { processes, classification });
+  const worked = place.worked || classification.chosen !== null;
+  const next = onReplica(state, key, { processes, classification, worked });
   return hasChildren(next, config) ? seated(next, config, now) : withWorker(next, classification.chosen, now);
 }
 
@@ -122,7 +126,7 @@ export function seating(state: TargetState, config: TargetConfig, now: number): 
   );
   const [root = first, ...children] = seats;
   const limit = limitOf(state, config, slots.length);
-  return seat(root, children, members, wantedOf(state), limit, now, isReplicaAwaited(state, config));
+  return seat(root, children, members, wantedOf(state), limit, now, isReplicaAwaited(state, config, now));
 }
 
 /** Sessions at most. An editor that opens no more keeps those that it has: `children` further ones. */
@@ -154,11 +158,13 @@ function isStoppedIn({ editor, slots }: TargetState, id: number): boolean {
   return (where ?? null) !== null;
 }
 
-/** A replica is about to run, or its workers to be found. */
-function isReplicaAwaited({ snapshot, followed }: TargetState, { source }: TargetConfig): boolean {
+/** A replica is about to run, or its workers to be found (again). One that never shows any is not waited for. */
+function isReplicaAwaited({ snapshot, followed }: TargetState, { source }: TargetConfig, now: number): boolean {
   if (!followsAll(source)) return false;
   const isToBeSeen = (one: FollowedReplica): boolean =>
-    (one.classification?.chosen ?? null) === null && nowOf(snapshot, one).ending !== true;
+    (one.classification?.chosen ?? null) === null &&
+    nowOf(snapshot, one).ending !== true &&
+    (one.worked || now - one.since < FIRST_WORKER_MS);
   return (snapshot?.replicas ?? []).some(({ coming }) => coming === true) || followed.some(isToBeSeen);
 }
 

@@ -67,7 +67,7 @@ export function nowFollowing(state: TargetState, replicas: readonly Replica[], n
   const gone = state.followed.filter(({ key }) => !keys.includes(key)).map(({ key }) => key);
   const followed = replicas.map((replica) => {
     const known = state.followed.find(({ key }) => key === replicaKey(replica));
-    return known === undefined ? newlyFollowed(replica) : { ...known, replica };
+    return known === undefined ? newlyFollowed(replica, now) : { ...known, replica };
   });
   const next = emptied(state, gone, now);
   return { ...next, followed, emptySince: next.worker === null && state.followed.length === 0 ? now : next.emptySince };

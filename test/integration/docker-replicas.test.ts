@@ -96,6 +96,21 @@ describe.skipIf(docker === undefined)('all containers of a Compose service', () 
     await stage.editor.assertGood();
   });
 
+  it('stop together where the config says so', async () => {
+    await stage.configure({ stopAll: true });
+    const { editor, daemon } = stage;
+    const [one] = await places();
+    const marks = editor.marks();
+    const answer = fetch(`${one?.url ?? ''}/price/10`).then((response) => response.json());
+    const { session, threadId } = await editor.stopped(marks);
+    await daemon.target('both stopped', ({ workers }) => workers.every(({ phase }) => phase === 'stopped'));
+    await session.request('continue', { threadId });
+    await daemon.target('both run', ({ workers }) => workers.every(({ phase }) => phase === 'attached'));
+    expect(await answer).toMatchObject({ total: 30 });
+    await stage.configure({ stopAll: false });
+    await editor.assertGood();
+  });
+
   it('get one more when scaled up, and lose those that are scaled down; what is run once is none of them', async () => {
     await up(9, 'True');
     await up(3);

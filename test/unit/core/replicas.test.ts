@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import { replicaKey } from '../../../src/core/identity.ts';
 import { targetReport } from '../../../src/core/report.ts';
+import { FIRST_WORKER_MS } from '../../../src/core/following.ts';
 import { SCALED_DOWN_MS, SETTLED_MS } from '../../../src/core/slots.ts';
 import { switchTo } from '../../../src/core/switch.ts';
 import type { Replica, TargetConfig } from '../../../src/core/types.ts';
@@ -137,7 +138,7 @@ describe('a rollout', () => {
     expect(made.places()).toBe('0:a* 1:b*');
     made.replicas(pod('a', 1), pod('b2', 5)).pass(SCALED_DOWN_MS * 10);
     expect(made.places()).toBe('0:a* 1:-*');
-    made.replicas(pod('a', 1), pod('b2', 2)).pass(SCALED_DOWN_MS * 10);
+    made.replicas(pod('a', 1), pod('b2', 2)).pass(SCALED_DOWN_MS * 2);
     expect(made.places()).toBe('0:a* 1:-*');
     // The first session stays where it is: there is a place that is free.
     made.in(pod('b2'), SERVER).replicas(pod('b2'), pod('a', 1));
@@ -201,6 +202,13 @@ describe('scaling', () => {
     expect(made.news()).toEqual(['down 1', 'end 1']);
   });
 
+  it('down beside a replica that never has a worker is not hidden by it', () => {
+    const made = two();
+    made.replicas(pod('a'), pod('cache')).in(pod('cache'), pythonProcess(1, { cmdline: ['redis'], python: null }));
+    expect(made.pass(FIRST_WORKER_MS - 1).places()).toBe('0:a* 1:-*');
+    expect(made.pass(1).places()).toBe('0:a*');
+  });
+
   it("down to others than the first session's: it gets what is left", () => {
     const made = two();
     made.replicas(pod('b'), pod('a', 4)).replicas(pod('b'));
@@ -213,7 +221,11 @@ describe('scaling', () => {
     const made = two();
     made.replicas().pass(600_000);
     expect(made.places()).toBe('0:-* 1:-*');
-    made.replicas(pod('c')).in(pod('c'), SERVER).replicas(pod('c'), pod('d', 2)).pass(600_000);
+    made
+      .replicas(pod('c'))
+      .in(pod('c'), SERVER)
+      .replicas(pod('c'), pod('d', 2))
+      .pass(SCALED_DOWN_MS * 2);
     expect(made.in(pod('d'), SERVER).places()).toBe('0:c* 1:d*');
   });
 });

@@ -68,6 +68,18 @@ describe('select', () => {
       WEB,
       ['real', 'once'],
     ],
+    [
+      'one-off containers are none of all',
+      [service('once', {}, { 'com.docker.compose.oneoff': 'True' }), service('b'), service('a')],
+      { ...WEB, all: true },
+      ['a', 'b'],
+    ],
+    [
+      'unless there is nothing else',
+      [service('once', {}, { 'com.docker.compose.oneoff': 'True' })],
+      { ...WEB, all: true },
+      ['once'],
+    ],
   ] as const)('%s', (_name, containers, selector, expected) => {
     expect(names(containers, selector)).toEqual(expected);
   });
@@ -160,6 +172,17 @@ describe('a replica', () => {
       image: 'shop/api:dev',
       scope: { kind: 'namespace' },
     });
+  });
+
+  it.each([
+    ['created', {}, true],
+    ['restarting', {}, true],
+    ['exited', {}, true],
+    ['exited', { 'com.docker.compose.oneoff': 'True' }, undefined],
+    ['removing', {}, undefined],
+    ['running', {}, undefined],
+  ] as const)('that is %s (%j) may run again: %j', (state, labels, coming) => {
+    expect(toReplica({ ...DETAILS, state, labels }, { kind: 'namespace' }).coming).toBe(coming);
   });
 
   it.each([

@@ -313,6 +313,17 @@ describe('which pod', () => {
     });
     expect(first({ ...deploymentIs(1), pods: [pod('a')] }).ending).toBeUndefined();
   });
+
+  it.each<[string, object, object]>([
+    ['is of an old revision', pod('a'), { superseded: true }],
+    ['is of the present one', pod('a', { hash: 'h2' }), {}],
+    ['is made', pod('a', { hash: 'h2', ...creating }), { coming: true }],
+    ['is made, and deleted', pod('a', { hash: 'h2', ...creating, deleting: true }), {}],
+    ['failed for good', pod('a', { hash: 'h2', state: terminated(1), ready: false, phase: 'Failed' }), {}],
+  ])('says whether it leaves or comes: it %s', (_name, one, expected) => {
+    const { superseded, coming } = first({ ...deploymentIs(2), pods: [one as ReturnType<typeof pod>] });
+    expect({ ...(superseded && { superseded }), ...(coming && { coming }) }).toEqual(expected);
+  });
 });
 
 describe('which container', () => {
