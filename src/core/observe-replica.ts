@@ -2,7 +2,8 @@
 import { cutAgent, lostAgent, startingAgent } from './agent-state.ts';
 import { lostEntry, type WorkerState } from './entry-state.ts';
 import { newlyFollowed, replicaOf, type FollowedReplica } from './followed-replica.ts';
-import { hasChildren, onReplica, withFigures, withoutWorker, withTree } from './following.ts';
+import { onReplica, withFigures, withoutWorker, withTree } from './following.ts';
+import { hasChildren } from './seating.ts';
 import { replicaKey, sameProcess, type ProcessKey } from './identity.ts';
 import type { ReplicaObservation } from './observation.ts';
 import type { TargetState } from './state.ts';

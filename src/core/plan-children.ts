@@ -3,7 +3,8 @@
 import { isAsleep, type WorkerState } from './entry-state.ts';
 import type { ChildSlot } from './child-slots.ts';
 import { replicaOf } from './followed-replica.ts';
-import { seated, seating } from './following.ts';
+import { seated } from './following.ts';
+import { seating } from './seating.ts';
 import { nextStep, type LadderStep } from './ladder.ts';
 import type { Action, Means } from './plan.ts';
 import { proofOf, type TargetState } from './state.ts';

@@ -86,11 +86,14 @@ export class ReplicasStage {
     return sessions;
   }
 
-  /** Changes settings of the config while it is in use. */
+  /** Changes settings of the config while it is in use; resolves when they count. */
   async configure(settings: object): Promise<void> {
+    const applied = (): number => this.daemon.output.split('the config changed and was applied').length;
+    const before = applied();
     const file = join(this.#folder, 'debugwand.config.json');
     const config = JSON.parse(await readFile(file, 'utf8')) as object;
     await writeFile(file, JSON.stringify({ ...config, ...settings }));
+    await until(() => applied() > before, 'the config is applied', 30_000);
   }
 
   async stop(): Promise<void> {

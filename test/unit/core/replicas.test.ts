@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import { replicaKey } from '../../../src/core/identity.ts';
 import { targetReport } from '../../../src/core/report.ts';
-import { FIRST_WORKER_MS } from '../../../src/core/following.ts';
+import { FIRST_WORKER_MS } from '../../../src/core/seating.ts';
 import { SCALED_DOWN_MS, SETTLED_MS } from '../../../src/core/slots.ts';
 import { switchTo } from '../../../src/core/switch.ts';
 import type { Replica, TargetConfig } from '../../../src/core/types.ts';
