@@ -1,13 +1,10 @@
-// Owns the stable port of a target: the sockets that listen, and which debug session each connection belongs to: the
-// first one (number 0), or the one of a further worker (from 1). What a session does is keeper.ts.
+// Owns the stable port of a target and its debug sessions: the first one (number 0), and those of further workers (from 1).
+// Which session a connection is for is editor-connections.ts, what a session does keeper.ts.
 import type { Socket } from 'node:net';
-import { editorName } from './attach-arguments.ts';
-import { capabilities } from './capabilities.ts';
 import { childConfiguration, childWay } from './child-session.ts';
-import { EditorConnection, FIRST_MESSAGE_MS } from './editor-connection.ts';
+import { EditorConnections } from './editor-connections.ts';
 import { PortListener } from './editor-listener.ts';
-import { event, type DapRequest, type DapResponse } from './messages.ts';
-import { route, type Route } from './routing.ts';
+import { event, type DapResponse } from './messages.ts';
 import { GOODBYE_MS, SessionKeeper, type WorkerLink } from './keeper.ts';
 import type { LossReason, SessionEvent, SessionOptions, SessionReport } from './session-types.ts';
 import { StopAll } from './stop-all.ts';
@@ -36,11 +33,7 @@ export type EditorPortEvent =
   | { readonly type: 'child-refused'; readonly why: string }
   | SessionEvent;
 
-/** Connections beside the editors'; when there are more the oldest has to go. */
-const MAX_STRANGERS = 64;
 const ROOT = 0;
-/** How long one that is refused may take to read why, before it is hung up on. */
-const REFUSAL_READ_MS = 300;
 
 export class EditorPort {
   #options: EditorPortOptions;
@@ -48,13 +41,10 @@ export class EditorPort {
   readonly #sessions = new Map<number, SessionKeeper>();
   readonly #root: SessionKeeper;
   readonly #listener: PortListener;
-  readonly #connections = new Set<EditorConnection>();
-  /** Connections that have not said yet which session they belong to, with their `initialize`. */
-  readonly #undecided = new Map<EditorConnection, DapRequest>();
+  readonly #connections: EditorConnections;
   /** Sessions asked for by a request of ours, by its seq. */
   readonly #asked = new Map<number, number>();
   readonly #stopAll = new StopAll();
-  #heldSince = 0;
   #port = 0;
   #closed = false;
 
@@ -63,6 +53,18 @@ export class EditorPort {
     this.#options = options;
     this.#onEvent = onEvent;
     this.#root = this.#newSession(ROOT);
+    this.#connections = new EditorConnections({
+      root: this.#root,
+      sessions: this.#sessions,
+      options: () => this.#options,
+      now: () => this.#now(),
+      onAnswer: (response) => {
+        this.#answered(response);
+      },
+      log: (level, text) => {
+        this.#onEvent({ type: 'log', level, text }, ROOT);
+      },
+    });
     this.#listener = new PortListener((socket) => {
       this.#accept(socket);
     });
@@ -145,7 +147,7 @@ export class EditorPort {
     if (this.#closed) return;
     this.#closed = true;
     const ends = [...this.#sessions.values()].map((session) => session.close());
-    for (const connection of this.#connections) connection.finish(GOODBYE_MS);
+    this.#connections.finish(GOODBYE_MS);
     await Promise.all([...ends, this.#listener.close()]);
   }
 
@@ -177,102 +179,8 @@ export class EditorPort {
   }
 
   #accept(socket: Socket): void {
-    if (this.#closed) {
-      socket.destroy();
-      return;
-    }
-    const strangers = [...this.#connections].filter((connection) => this.#sessionOf(connection) === null);
-    if (strangers.length >= MAX_STRANGERS) strangers[0]?.destroy('too many connections');
-    const connection: EditorConnection = new EditorConnection(
-      socket,
-      {
-        request: (request) => {
-          this.#request(connection, request);
-        },
-        response: (response) => {
-          if (connection === this.#root.holder) this.#answered(response);
-        },
-        gone: (why) => {
-          this.#gone(connection, why);
-        },
-        drained: () => this.#sessionOf(connection)?.drained(),
-      },
-      this.#options.firstMessageMs ?? FIRST_MESSAGE_MS,
-    );
-    this.#connections.add(connection);
-  }
-
-  #sessionOf(connection: EditorConnection): SessionKeeper | null {
-    for (const session of this.#sessions.values()) if (session.holder === connection) return session;
-    return null;
-  }
-
-  #request(connection: EditorConnection, request: DapRequest): void {
-    const own = this.#sessionOf(connection);
-    if (own !== null) return own.request(request);
-    const initialize = this.#undecided.get(connection) ?? null;
-    this.#send(connection, request, initialize, this.#route(initialize, request));
-  }
-
-  #route(initialize: DapRequest | null, request: DapRequest): Route {
-    const { holder, editor } = this.#root;
-    // One that asked for `initialize` and no more keeps nobody out for long.
-    const waited = this.#now() - this.#heldSince > (this.#options.firstMessageMs ?? FIRST_MESSAGE_MS);
-    const root =
-      holder === null
-        ? null
-        : { client: editor?.client ?? 'another editor', idle: editor?.attached === false && waited };
-    const children = [...this.#sessions].filter(([slot]) => slot !== ROOT);
-    const held = new Map(children.map(([slot, session]) => [slot, session.holder !== null]));
-    return route({ root, children: held }, initialize, request, this.#options.name);
-  }
-
-  #send(connection: EditorConnection, request: DapRequest, initialize: DapRequest | null, way: Route): void {
-    switch (way.to) {
-      case 'root':
-        if (way.replaces) this.#root.holder?.destroy('another editor came, and it had not attached');
-        this.#heldSince = this.#now();
-        return this.#hand(connection, request, this.#root, null);
-      case 'child': {
-        const session = this.#sessions.get(way.slot);
-        if (session !== undefined) this.#hand(connection, request, session, initialize);
-        return;
-      }
-      case 'undecided':
-        this.#undecided.set(connection, request);
-        connection.hearAttach();
-        return connection.send([
-          answer(request, { success: true, body: capabilities(this.#options.terminateOnDisconnect) }),
-        ]);
-      case 'end':
-        connection.send([answer(request, { success: true })]);
-        return connection.finish(GOODBYE_MS);
-      case 'nowhere':
-        return this.#refuse(connection, request, initialize ?? request, way.why);
-      default:
-        return way satisfies never;
-    }
-  }
-
-  #hand(
-    connection: EditorConnection,
-    request: DapRequest,
-    session: SessionKeeper,
-    initialize: DapRequest | null,
-  ): void {
-    this.#undecided.delete(connection);
-    session.hold(connection, initialize);
-    connection.accept();
-    session.request(request);
-  }
-
-  #refuse(connection: EditorConnection, request: DapRequest, initialize: DapRequest, why: string): void {
-    const body = { error: { id: 1, format: why, showUser: true } };
-    connection.send([answer(request, { success: false, message: why, body })]);
-    connection.finish(GOODBYE_MS, REFUSAL_READ_MS);
-    // What it asks for meanwhile is no news: dape says goodbye.
-    if (request.command === 'initialize' || request.command === 'attach')
-      this.#log('warn', `refused a second editor (${editorName(initialize.arguments)}): ${why}`);
+    if (this.#closed) socket.destroy();
+    else this.#connections.accept(socket);
   }
 
   #answered(response: DapResponse): void {
@@ -283,26 +191,9 @@ export class EditorPort {
     this.#onEvent({ type: 'child-refused', why: response.message ?? 'it gave no reason' }, slot);
   }
 
-  #gone(connection: EditorConnection, why: string): void {
-    this.#connections.delete(connection);
-    this.#undecided.delete(connection);
-    const session = this.#sessionOf(connection);
-    if (session === null) return;
-    this.#log('info', `the editor's connection ended: ${why}`);
-    session.gone();
-  }
-
-  #log(level: 'debug' | 'info' | 'warn', text: string): void {
-    this.#onEvent({ type: 'log', level, text }, ROOT);
-  }
-
   #now(): number {
     return this.#options.now?.() ?? Date.now();
   }
-}
-
-function answer({ seq, command }: DapRequest, rest: Pick<DapResponse, 'success' | 'message' | 'body'>): DapResponse {
-  return { type: 'response', request_seq: seq, command, ...rest };
 }
 
 function sessionOptions(options: EditorPortOptions, slot: number): SessionOptions {
