@@ -1,7 +1,7 @@
 // Owns the sockets that listen on a port of ours: binding both loopback addresses, naming who has a port that is taken.
 import { createServer, type Server, type Socket } from 'node:net';
 import { DebugwandError } from '../lib/errors.ts';
-import { describePortOwner, portFix, portOwner } from './port-owner.ts';
+import { describePortOwner, NOBODY, portFix, portOwner } from './port-owner.ts';
 
 const CLOSE_MS = 1000;
 
@@ -76,7 +76,7 @@ function explain(error: unknown, port: number, otherwise: string): unknown {
   return new DebugwandError({
     code: 'port-taken',
     message: `port ${String(port)} is taken by ${describePortOwner(port) ?? 'another process'}`,
-    fix: `${portFix(portOwner(port) ?? { pid: null, command: null }, port)}, or ${otherwise}`,
+    fix: `${portFix(portOwner(port) ?? NOBODY, port)}, or ${otherwise}`,
     cause: error,
   });
 }

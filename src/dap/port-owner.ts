@@ -5,7 +5,12 @@ export interface PortOwner {
   /** Null: the process belongs to another user, or to another PID namespace. */
   readonly pid: number | null;
   readonly command: string | null;
+  /** Command of the process that started it. */
+  readonly parent: string | null;
 }
+
+/** Of a port that is taken by nobody who can be named. */
+export const NOBODY: PortOwner = { pid: null, command: null, parent: null };
 
 const MAX_COMMAND = 120;
 
@@ -16,7 +21,7 @@ export function portOwner(port: number): PortOwner | null {
   if (sockets.size === 0) return null;
   const pids = attempt(() => readdirSync('/proc'), []).filter((name) => /^\d+$/.test(name));
   const pid = pids.find((candidate) => holdsOneOf(candidate, sockets));
-  return pid === undefined ? { pid: null, command: null } : { pid: Number(pid), command: commandOf(pid) };
+  return pid === undefined ? NOBODY : { pid: Number(pid), command: commandOf(pid), parent: commandOf(parentOf(pid)) };
 }
 
 /** "process 123 (python app.py)"; null when nobody can be named. */
@@ -28,16 +33,20 @@ export function describePortOwner(port: number): string | null {
 
 /**
  * What to do about a port that a process with that command has. Tools that forward ports for the same app are not to be
- * ended: they are told to leave ours alone.
+ * ended: they are told to leave ours alone. Tilt forwards by itself, Skaffold by a kubectl that it starts anew if it ends.
  */
-export function portFix({ pid, command }: PortOwner, port: number): string {
-  const program = /^\S*?([^/\s]+)(?=\s|$)/.exec(command ?? '')?.[1];
-  if (program === 'tilt')
+export function portFix({ pid, command, parent }: PortOwner, port: number): string {
+  const programs = [command, parent].map(programOf);
+  if (programs.includes('tilt'))
     return `take port_forwards=[${String(port)}] out of the Tiltfile: nothing needs it beside wand`;
-  if (program === 'skaffold') {
+  if (programs.includes('skaffold')) {
     return `take ${String(port)} out of \`portForward\` in skaffold.yaml, or leave out --port-forward: nothing needs it beside wand`;
   }
   return pid === null ? 'end that process' : `end it (kill ${String(pid)})`;
+}
+
+function programOf(command: string | null): string | undefined {
+  return /^\S*?([^/\s]+)(?=\s|$)/.exec(command ?? '')?.[1];
 }
 
 /** Inodes of the listening sockets on `port` in the text of /proc/net/tcp or tcp6 (proc_pid_net(5): state 0A listens). */
@@ -56,6 +65,12 @@ function holdsOneOf(pid: string, sockets: ReadonlySet<string>): boolean {
   return attempt(() => readdirSync(folder), []).some((fd) =>
     sockets.has(attempt(() => readlinkSync(`${folder}/${fd}`), '')),
   );
+}
+
+/** The fourth field of proc_pid_stat(5); the second is a name that may hold anything. */
+function parentOf(pid: string): string {
+  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? '';
 }
 
 function commandOf(pid: string): string | null {

@@ -1,5 +1,6 @@
 // Owns the meaning of Skaffold's events (proto/v2/skaffold.proto, as its HTTP port sends them): a value in, news or null out.
-// Pure.
+// Pure, but for what each connection remembers. Skaffold 2.x sends neither fileSyncEvent nor terminationEvent there, though the
+// proto has both: a sync is a round of its loop without a rollout, and its end is the end of the stream.
 import { fields, isFields, number, text, time } from '../lib/fields.ts';
 import type { News } from './news.ts';
 
@@ -8,8 +9,23 @@ const PORT_FIX =
   'tell Skaffold to leave it alone: another localPort in `portForward` of skaffold.yaml, or no --port-forward';
 const MOST_WORDS = 200;
 
-/** Null: that is no event of Skaffold. */
-export function skaffoldNews(value: unknown): News | null {
+/** What the values of one connection mean; null: that is no event of Skaffold. */
+export function skaffoldReader(): (value: unknown) => News | null {
+  /** In the round of its loop that goes on. */
+  let isRollout = false;
+  return (value) => {
+    const { timestamp, taskEvent } = fields(fields(value)['result']);
+    const { task, status } = fields(taskEvent);
+    if (task === 'Build' || task === 'Deploy') isRollout = true;
+    if (task !== 'DevLoop' || typeof timestamp !== 'string') return skaffoldNews(value);
+    const isSync = status === 'Succeeded' && !isRollout;
+    isRollout = false;
+    return isSync ? { type: 'look', at: time(timestamp), text: 'files were synced' } : NOTHING;
+  };
+}
+
+/** What one of them means by itself. */
+function skaffoldNews(value: unknown): News | null {
   if (!isFields(value) || !isFields(value['result'])) return null;
   const event = value['result'];
   if (typeof event['timestamp'] !== 'string') return null;

@@ -2,7 +2,7 @@
 import { platform } from 'node:process';
 import type { Endpoint } from './endpoint.ts';
 import type { Feed } from './follower.ts';
-import { skaffoldNews } from './skaffold-events.ts';
+import { skaffoldReader } from './skaffold-events.ts';
 import { findSkaffold, hasSkaffold } from './skaffold-find.ts';
 
 /** The port of Skaffold's own documentation, for where processes cannot be looked at. */
@@ -22,7 +22,7 @@ export function skaffoldFeed(root: string, events: string | null): Feed | null {
     if (found.port === null) return 'Skaffold runs without --rpc-http-port: with it, its events would be used as hints';
     return endpoint(`http://127.0.0.1:${String(found.port)}`);
   };
-  return { source: 'skaffold', find: () => Promise.resolve(find()), reader: () => skaffoldNews };
+  return { source: 'skaffold', find: () => Promise.resolve(find()), reader: skaffoldReader };
 }
 
 /** The address may or may not hold the path. */

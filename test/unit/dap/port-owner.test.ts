@@ -1,6 +1,8 @@
+import { spawn, type SpawnOptionsWithStdioTuple } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { describePortOwner, listenersOn, portFix, portOwner } from '../../../src/dap/port-owner.ts';
+import { describePortOwner, listenersOn, NOBODY, portFix, portOwner } from '../../../src/dap/port-owner.ts';
 
 const TABLE = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:162F 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0
@@ -33,11 +35,20 @@ describe('the fix for a port that is taken', () => {
     ['tilted', /^end it/],
     [null, /^end it/],
   ])('%s', (command, fix) => {
-    expect(portFix({ pid: 7, command }, 5679)).toMatch(fix);
+    expect(portFix({ pid: 7, command, parent: 'bash' }, 5679)).toMatch(fix);
+  });
+
+  it.each([
+    ['skaffold dev', /portForward/],
+    ['/opt/bin/tilt up', /port_forwards=\[5679\]/],
+    ['bash', /^end it \(kill 7\)$/],
+    [null, /^end it/],
+  ])('of a kubectl that was started by %s', (parent, fix) => {
+    expect(portFix({ pid: 7, command: 'kubectl port-forward service/web 5679:80', parent }, 5679)).toMatch(fix);
   });
 
   it('of a process that cannot be named', () => {
-    expect(portFix({ pid: null, command: null }, 5679)).toBe('end that process');
+    expect(portFix(NOBODY, 5679)).toBe('end that process');
   });
 });
 
@@ -52,5 +63,26 @@ describe.skipIf(process.platform !== 'linux')('the owner of a port', () => {
     await new Promise((resolve) => server.close(resolve));
     expect(portOwner(port)).toBeNull();
     expect(describePortOwner(port)).toBeNull();
+  });
+
+  it('is named with who started it: Skaffold has its kubectl forward', async () => {
+    const listen =
+      "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })";
+    const start = `require('child_process').spawn(process.execPath, ['-e', process.argv[1]], { argv0: 'kubectl', stdio: 'inherit' })`;
+    // A group of its own, so that both end.
+    const options: SpawnOptionsWithStdioTuple<'ignore', 'pipe', 'ignore'> = {
+      argv0: 'skaffold',
+      detached: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    };
+    const parent = spawn(process.execPath, ['-e', start, listen], options);
+    try {
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const owner = portOwner(Number(line.toString()));
+      expect(owner?.command).toMatch(/^kubectl /);
+      expect(owner?.parent).toMatch(/^skaffold /);
+    } finally {
+      process.kill(-(parent.pid ?? 0), 'SIGKILL');
+    }
   });
 });

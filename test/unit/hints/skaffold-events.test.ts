@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { skaffoldNews } from '../../../src/hints/skaffold-events.ts';
+import type { News } from '../../../src/hints/news.ts';
+import { skaffoldReader } from '../../../src/hints/skaffold-events.ts';
 
 const STAMP = '2026-01-02T03:04:05.678Z';
 const AT = Date.parse(STAMP);
@@ -12,6 +13,37 @@ function event(body: object): unknown {
 function task(name: string, status: string): unknown {
   return event({ taskEvent: { id: `${name}-0`, task: name, description: '', iteration: 0, status } });
 }
+
+function skaffoldNews(value: unknown): News | null {
+  return skaffoldReader()(value);
+}
+
+describe('a round of its loop', () => {
+  it.each([
+    ['of a sync', [task('DevLoop', 'InProgress')], 'Succeeded', 'files were synced'],
+    [
+      'of a sync that is tested',
+      [task('DevLoop', 'InProgress'), task('Test', 'Succeeded')],
+      'Succeeded',
+      'files were synced',
+    ],
+    [
+      'after one with a rollout',
+      [task('Deploy', 'Succeeded'), task('DevLoop', 'Succeeded')],
+      'Succeeded',
+      'files were synced',
+    ],
+    ['with a rollout', [task('Build', 'InProgress'), task('Deploy', 'Succeeded')], 'Succeeded', null],
+    ['with a build alone', [task('Build', 'Succeeded')], 'Succeeded', null],
+    ['that begins', [], 'InProgress', null],
+    ['that failed', [], 'Failed', null],
+  ])('%s', (_, before, status, text) => {
+    const read = skaffoldReader();
+    for (const value of before) read(value);
+    const news = read(task('DevLoop', status));
+    expect(news).toEqual(text === null ? { type: 'nothing' } : { type: 'look', at: AT, text });
+  });
+});
 
 describe('an event of Skaffold', () => {
   it.each([
