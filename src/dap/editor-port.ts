@@ -44,6 +44,8 @@ export class EditorPort {
   readonly #connections: EditorConnections;
   /** Sessions asked for by a request of ours, by its seq. */
   readonly #asked = new Map<number, number>();
+  /** Sessions of further workers that are being ended. */
+  readonly #ending = new Set<Promise<void>>();
   readonly #stopAll = new StopAll();
   #port = 0;
   #closed = false;
@@ -122,7 +124,8 @@ export class EditorPort {
     const session = this.#sessions.get(slot);
     if (session === undefined || slot === ROOT) return;
     this.#sessions.delete(slot);
-    void session.close();
+    const end = session.close().finally(() => this.#ending.delete(end));
+    this.#ending.add(end);
   }
 
   /** A line for the debug console of the first session. */
@@ -148,7 +151,7 @@ export class EditorPort {
     this.#closed = true;
     const ends = [...this.#sessions.values()].map((session) => session.close());
     this.#connections.finish(GOODBYE_MS);
-    await Promise.all([...ends, this.#listener.close()]);
+    await Promise.all([...ends, ...this.#ending, this.#listener.close()]);
   }
 
   #newSession(slot: number): SessionKeeper {
