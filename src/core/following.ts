@@ -27,7 +27,9 @@ export function withTree(
   const classification = switched(classify(processes, config.process, knownIn(state, place), kept), state);
   const worked = place.worked || classification.chosen !== null;
   const next = onReplica(state, key, { processes, classification, worked });
-  return hasChildren(next, config) ? seated(next, config, now) : withWorker(next, classification.chosen, now);
+  return hasChildren(next, config)
+    ? seated(next, config, now)
+    : withWorker({ ...next, leftOut: 0 }, classification.chosen, now);
 }
 
 /** The last worker of a replica, as far as its choice goes. */

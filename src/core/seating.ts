@@ -46,14 +46,18 @@ export function seating(state: TargetState, config: TargetConfig, now: number): 
     ({ worker }) => worker !== null && preferred !== null && sameProcess(worker.process, preferred),
   );
   const all = state.followed.flatMap(membersOf);
+  // Whose agent was away has its session again, and no other one.
+  const sitting = ({ worker, previous }: Pick<TargetState, 'worker' | 'previous'>): ProcessKey | null =>
+    worker?.process ?? all.find((one) => previous !== null && sameProcess(one, previous.worker)) ?? null;
   const switchedTo = all.find((one) => preferred !== null && !isTaken && sameProcess(one, preferred));
   const first: Seat = {
     id: 0,
-    worker: switchedTo ?? state.worker?.process ?? null,
+    worker: switchedTo ?? sitting(state),
     since: state.worker?.seenAt ?? state.emptySince,
   };
-  const further = slots.map(({ id, worker, since, session }): Seat => {
-    return { id, worker: worker?.process ?? null, since, left: session.state === 'left' };
+  const further = slots.map((slot): Seat => {
+    const { id, since, session } = slot;
+    return { id, worker: sitting(slot), since, left: session.state === 'left' };
   });
   const { seats, members } = rolledOver([first, ...further], all, standingIn(state), ({ id }) =>
     isStoppedIn(state, id),

@@ -63,7 +63,7 @@ export function seat(
   const allowed = children.filter(({ id }) => !surplus.includes(id));
   for (const slot of [root, ...allowed]) {
     const kept = find(slot.worker);
-    if (kept !== null) placed.set(slot.id, kept);
+    if (kept !== null && ![...placed.values()].includes(kept)) placed.set(slot.id, kept);
   }
   let free = crew.filter((one) => ![...placed.values()].includes(one));
   const place = (id: number, worker: Member): void => {

@@ -245,9 +245,9 @@ function withEditor(
   }
   const stoppedAt = connected ? state.editor.stoppedAt : null;
   const editor = { connected, client, stoppedAt, children: connected && state.editor.children };
-  if (connected || state.slots.length === 0) return { ...state, editor };
+  if (connected) return { ...state, editor };
   const alone = { ...state, editor, slots: state.slots.map(endedSlot), leftOut: 0, notices: [] };
-  return eachTree(alone, config, now);
+  return state.slots.length === 0 ? alone : eachTree(alone, config, now);
 }
 
 /** The pause of the target lasts from the first stop to the moment that all run. */

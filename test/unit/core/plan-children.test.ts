@@ -4,6 +4,7 @@ import { SCALED_DOWN_MS } from '../../../src/core/slots.ts';
 import type { TargetState } from '../../../src/core/state.ts';
 import { switchTo } from '../../../src/core/switch.ts';
 import type { TargetConfig } from '../../../src/core/types.ts';
+import { DebugwandError } from '../../../src/lib/errors.ts';
 import { ARBITER, NOW, worker, World } from './world.ts';
 
 describe('further workers', () => {
@@ -35,6 +36,35 @@ describe('further workers', () => {
       'tell 2 of 3 workers have a debug session: maxWorkers is 2. The others run without the debugger',
     ]);
     expect(world.state.leftOut).toBe(2);
+  });
+
+  it.each<[string, (world: World) => World]>([
+    ['its editor leaves', (world) => world.see({ type: 'editor', connected: false, client: null })],
+    ["workers: 'one'", (world) => world.changes({ workers: 'one' })],
+  ])('are left out by nothing any more, and the next one is told anew, after %s', (_name, end) => {
+    const world = new World({ maxWorkers: 1 }).workers(worker(11), worker(12)).editor();
+    expect(world.state.leftOut).toBe(1);
+    world.news();
+    expect(end(world).state.leftOut).toBe(0);
+    world.changes({ workers: 'all' }).editor();
+    expect(world.news().filter((line) => line.startsWith('tell'))).toHaveLength(1);
+  });
+
+  it('have their own sessions again when the agent is, and that is no re-attach', () => {
+    const world = new World({ maxWorkers: 3 }).workers(worker(11), worker(12), worker(13)).editor().opens(1, 2);
+    // They come back in another order than they went.
+    world.workers(worker(11), worker(12)).pass(10).workers(worker(11)).pass(10);
+    world.workers(worker(11), worker(21, 10), worker(22, 10));
+    for (const slot of [1, 2]) world.verifies(slot);
+    expect(world.seats()).toBe('0:11* 1:22* 2:21*');
+    const before = world.reattaches();
+    const error = new DebugwandError({ code: 'agent-lost', message: 'cut', fix: 'none' });
+    world.see({ type: 'agent-lost', error });
+    expect(world.seats()).toBe('0:-* 1:-* 2:-*');
+    world.pass(1_000).workers(worker(11), worker(21, 1_010), worker(22, 1_010));
+    for (const slot of [0, 1, 2]) world.verifies(slot);
+    expect(world.seats()).toBe('0:11* 1:22* 2:21*');
+    expect(world.reattaches()).toBe(before);
   });
 
   it("end at once by workers: 'one', run on alone, and come back by 'all'", () => {
