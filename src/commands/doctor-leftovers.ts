@@ -3,10 +3,10 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { basename, join } from 'node:path';
-import { lockHolder, processStartTime } from '../daemon/lock.ts';
+import { basename, dirname, join } from 'node:path';
+import { lockHolder, type LockHolder, processStartTime } from '../daemon/lock.ts';
 import { DebugwandError } from '../lib/errors.ts';
-import { runtimeDir } from '../lib/paths.ts';
+import { lockPath, runtimeDir } from '../lib/paths.ts';
 import { pause } from '../lib/time.ts';
 
 /** A daemon leaves within 2 s, an agent within 5 s. */
@@ -40,54 +40,71 @@ function isListenedTo(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => {
-      resolve(false);
+    socket.once('error', (error) => {
+      // One that is too busy to answer listens, too.
+      resolve(!('code' in error && error.code === 'ECONNREFUSED'));
     });
   });
 }
 
 /** Agents of this machine, not of a container, whose daemon is gone: somebody else has become their parent. */
-export function leftAgents(): readonly number[] {
+export async function leftAgents(): Promise<readonly LockHolder[]> {
   if (process.platform !== 'linux') return [];
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const isAgent = (pid: string): boolean => wordsOf(pid).some((word) => word.startsWith('# debugwand agent'));
   const space = attempt(() => readlinkSync('/proc/self/ns/pid'), '');
   const agents = new Set(pids.filter(isAgent));
-  return [...agents]
-    .filter((pid) => {
-      const parent = attempt(() => /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1], undefined);
-      if (parent === undefined || agents.has(parent)) return false;
-      if (attempt(() => readlinkSync(`/proc/${pid}/ns/pid`), '') !== space) return false;
-      return !wordsOf(parent).some((word) => /^(node|bin\.(ts|js)|wand|debugwand)$/.test(basename(word)));
-    })
-    .map(Number);
+  const left = [...agents].filter((pid) => {
+    const parent = attempt(() => /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1], undefined);
+    if (parent === undefined || agents.has(parent)) return false;
+    if (attempt(() => readlinkSync(`/proc/${pid}/ns/pid`), '') !== space) return false;
+    return !wordsOf(parent).some((word) => /^(node|bin\.(ts|js)|wand|debugwand)$/.test(basename(word)));
+  });
+  const known = await Promise.all(left.map((pid) => identityOf(Number(pid))));
+  return known.filter((one) => one !== null);
+}
+
+/** What is ended is what was looked at: whoever is asked takes a while, and a pid may be another process by then. */
+async function identityOf(pid: number): Promise<LockHolder | null> {
+  const startTime = await processStartTime(pid);
+  return startTime === null ? null : { pid, startTime };
 }
 
 /** A daemon of wand. */
-export interface ForeignDaemon {
+export interface ForeignDaemon extends LockHolder {
   /** Where it was started. */
   readonly folder: string;
   /** That folder is not there any more. */
   readonly isGone: boolean;
+  /** `wand` reaches it from there. */
+  readonly isReached: boolean;
 }
 
 /** What the process is, if it is a daemon of wand; null: it is something else. */
-export function daemonAt(pid: number): ForeignDaemon | null {
+export async function daemonAt(pid: number): Promise<ForeignDaemon | null> {
+  const identity = await identityOf(pid);
   const words = wordsOf(String(pid)).map((word) => basename(word));
   const at = words.findIndex((word) => /^(bin\.(ts|js)|wand|debugwand)$/.test(word));
   if (at < 0 || !/^(watch|debug|init)$/.test(words[at + 1] ?? '')) return null;
   const folder = attempt(() => readlinkSync(`/proc/${String(pid)}/cwd`), '');
-  return folder === '' ? null : { folder, isGone: !existsSync(folder) };
+  if (folder === '' || identity === null) return null;
+  return { ...identity, folder, isGone: !existsSync(folder), isReached: await isReached(folder, pid) };
+}
+
+/** It holds the lock of its project, which lies there or above. */
+async function isReached(folder: string, pid: number): Promise<boolean> {
+  if ((await lockHolder(lockPath(folder)))?.pid === pid) return true;
+  const above = dirname(folder);
+  return above !== folder && (await isReached(above, pid));
 }
 
 /**
  * Asks a process to end, and kills it if it does not: what a daemon or an agent entered runs on by itself then.
  * @throws DebugwandError `process-stays`
  */
-export async function endProcess(pid: number, signal: AbortSignal): Promise<void> {
-  const started = await processStartTime(pid);
-  if (started === null) return;
-  const isGone = async (): Promise<boolean> => (await processStartTime(pid)) !== started;
+export async function endProcess({ pid, startTime }: LockHolder, signal: AbortSignal): Promise<void> {
+  const isGone = async (): Promise<boolean> => (await processStartTime(pid)) !== startTime;
+  if (await isGone()) return;
   for (const [name, patience] of [['SIGTERM', POLITE_MS] as const, ['SIGKILL', 1_000] as const]) {
     try {
       process.kill(pid, name);

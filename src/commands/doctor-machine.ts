@@ -14,7 +14,7 @@ export async function* machineChecks(env: NodeJS.ProcessEnv): AsyncGenerator<Che
   yield await debugpy();
   yield notifications(env);
   yield await files();
-  yield agents();
+  yield await agents();
 }
 
 function platform(): Check {
@@ -90,17 +90,18 @@ async function files(): Promise<Check> {
 }
 
 /** An agent leaves by itself when its daemon is gone, unless it is frozen or hangs. */
-function agents(): Check {
+async function agents(): Promise<Check> {
   const name = 'agents on this machine';
-  const left = leftAgents();
+  const left = await leftAgents();
   if (left.length === 0) return ok(name, 'none without its daemon');
-  const pids = left.map(String).join(', ');
+  const each = left.map(({ pid }) => String(pid));
+  const pids = each.join(', ');
   const what = `end the agents ${pids}, whose daemon is gone`;
-  return warn(name, `without their daemon: ${pids}`, `kill ${left.map(String).join(' ')}`, {
+  return warn(name, `without their daemon: ${pids}`, `kill ${each.join(' ')}`, {
     what,
     personal: false,
     run: async (signal) => {
-      for (const pid of left) await endProcess(pid, signal);
+      for (const agent of left) await endProcess(agent, signal);
     },
   });
 }

@@ -5,12 +5,12 @@ import { dirname, join, relative } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { askDaemon } from '../daemon/control-client.ts';
-import { lockHolder } from '../daemon/lock.ts';
+import { lockHolder, type LockHolder } from '../daemon/lock.ts';
 import { portOwner } from '../dap/port-owner.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { lockPath, socketPath } from '../lib/paths.ts';
 import { failed, ok, skip, warn, type Check, type Mend } from './doctor-check.ts';
-import { daemonAt, endProcess } from './doctor-leftovers.ts';
+import { daemonAt, endProcess, type ForeignDaemon } from './doctor-leftovers.ts';
 import { targetCheck } from './doctor-target.ts';
 import { isPortFree } from './free-port.ts';
 import { lookAtProject } from './init-look.ts';
@@ -38,10 +38,10 @@ export async function* projectChecks({ cwd, file, env }: Place): AsyncGenerator<
     return;
   }
   const holder = await lockHolder(lockPath(config.root));
-  yield await daemonCheck(config.root, holder?.pid ?? null);
+  yield await daemonCheck(config.root, holder);
   yield await launchCheck(config, env);
   for (const target of config.targets) {
-    yield await portCheck(target, config.root, holder !== null);
+    yield await portCheck(target, config.root, holder);
     for (const { local, remote } of target.pathMappings) {
       if (isFolder(local)) continue;
       const fix = `mend \`pathMappings\` of ${target.name}: breakpoints below ${remote} are not found`;
@@ -56,8 +56,9 @@ export async function* projectChecks({ cwd, file, env }: Place): AsyncGenerator<
   }
 }
 
-async function daemonCheck(root: string, pid: number | null): Promise<Check> {
-  if (pid === null) return skip('daemon', 'not running');
+async function daemonCheck(root: string, holder: LockHolder | null): Promise<Check> {
+  if (holder === null) return skip('daemon', 'not running');
+  const { pid } = holder;
   try {
     await askDaemon(socketPath(root), { command: 'status' });
     return ok('daemon', `running, pid ${String(pid)}`);
@@ -67,12 +68,12 @@ async function daemonCheck(root: string, pid: number | null): Promise<Check> {
       message: `the daemon (pid ${String(pid)}) runs, but does not answer`,
       fix: `end it: \`kill ${String(pid)}\`, and \`kill -9 ${String(pid)}\` if that does not help; the app runs on within 5 s`,
     });
-    return failed('daemon', error, ending(pid, 'the daemon that does not answer'));
+    return failed('daemon', error, ending(holder, 'the daemon that does not answer'));
   }
 }
 
-function ending(pid: number, who: string, personal = false): Mend {
-  return { what: `stop ${who} (pid ${String(pid)})`, personal, run: (signal) => endProcess(pid, signal) };
+function ending(one: LockHolder, who: string, personal = false): Mend {
+  return { what: `stop ${who} (pid ${String(one.pid)})`, personal, run: (signal) => endProcess(one, signal) };
 }
 
 async function launchCheck(config: ProjectConfig, env: NodeJS.ProcessEnv): Promise<Check> {
@@ -110,29 +111,25 @@ async function launchCheck(config: ProjectConfig, env: NodeJS.ProcessEnv): Promi
   );
 }
 
-async function portCheck(target: TargetConfig, root: string, running: boolean): Promise<Check> {
+/** `daemon`: the project's own. */
+async function portCheck(target: TargetConfig, root: string, daemon: LockHolder | null): Promise<Check> {
   const name = `port ${String(target.port)} of ${target.name}`;
   if (await isPortFree(target.port)) return ok(name, 'free');
   const owner = portOwner(target.port);
   const pid = owner?.pid ?? null;
-  const holder = pid === null ? null : daemonAt(pid);
-  if (running && (holder === null || holder.folder === root)) return ok(name, 'held by the running daemon');
+  if (daemon !== null && (pid === null || pid === daemon.pid)) return ok(name, 'held by the running daemon');
+  const holder = pid === null ? null : await daemonAt(pid);
   const otherwise = `set another \`port\` for ${target.name}`;
-  if (pid !== null && holder !== null) return heldByWand(name, pid, holder, root, otherwise);
+  if (holder !== null) return heldByWand(name, holder, root, otherwise);
   const who = pid === null ? 'another process' : `${owner?.command ?? 'process'} (pid ${String(pid)})`;
   const fix = `end it, or ${otherwise}`;
   return { name, state: 'fail', detail: `held by ${who}`, fix, mend: null };
 }
 
 /** One of this project whose lock was swept away, or whose project is gone, is of no use to anybody. */
-function heldByWand(
-  name: string,
-  pid: number,
-  { folder, isGone }: { readonly folder: string; readonly isGone: boolean },
-  root: string,
-  otherwise: string,
-): Check {
-  const isOurs = folder === root || folder.startsWith(`${root}/`);
+function heldByWand(name: string, holder: ForeignDaemon, root: string, otherwise: string): Check {
+  const { folder, isGone, isReached, pid } = holder;
+  const isOurs = !isReached && (folder === root || folder.startsWith(`${root}/`));
   const whose = isOurs
     ? 'of this project, which no command reaches any more'
     : isGone
@@ -143,7 +140,7 @@ function heldByWand(
     message: `held by a wand ${whose} (pid ${String(pid)})`,
     fix: isOurs || isGone ? `kill ${String(pid)}` : `\`wand stop\` in ${folder}, or ${otherwise}`,
   });
-  return failed(name, error, ending(pid, `the wand ${whose}`, !isOurs && !isGone));
+  return failed(name, error, ending(holder, `the wand ${whose}`, !isOurs && !isGone));
 }
 
 function isFolder(path: string): boolean {

@@ -53,10 +53,11 @@ function ofPort<T extends { readonly check: string }>(mended: readonly T[]): T[]
 }
 
 /** A daemon that runs, and is in nobody's way when the test ends. */
-async function withDaemon(work: (daemon: WandDaemon, pid: number) => Promise<void>): Promise<void> {
-  const daemon = new WandDaemon(['watch', '--plain'], { cwd: project.path });
+async function withDaemon(work: (daemon: WandDaemon, pid: number) => Promise<void>, cwd = project.path): Promise<void> {
+  const daemon = new WandDaemon(['watch', '--plain'], { cwd });
   try {
-    await daemon.target('ready', ({ ready }) => ready);
+    // In a folder below, its project is not where it was started.
+    await until(() => daemon.output.includes('no process of the target was found'), 'the daemon watches');
     await work(daemon, daemon.child.pid ?? 0);
   } finally {
     await daemon.stop('SIGKILL');
@@ -107,6 +108,29 @@ describe('wand doctor --fix', () => {
       expect(checks).toContainEqual(expect.objectContaining({ name: `port ${String(port)} of app`, detail: 'free' }));
       expect(await daemon.exited).toBe(0);
     });
+  });
+
+  it("leaves the project's own daemon alone that was started in a folder below", async () => {
+    await project.write({ 'below/app.py': '' });
+    await withDaemon(async (daemon) => {
+      const { checks, mended } = await doctor();
+      expect(ofPort(mended)).toEqual([]);
+      const name = `port ${String(port)} of app`;
+      expect(checks).toContainEqual(expect.objectContaining({ name, detail: 'held by the running daemon' }));
+      expect(daemon.child.exitCode).toBeNull();
+    }, project.at('below'));
+  });
+
+  it('leaves the wand of a project below alone', async () => {
+    const config = await readFile(project.at('debugwand.config.json'), 'utf8');
+    await project.write({ 'below/debugwand.config.json': config });
+    await withDaemon(async (daemon, pid) => {
+      const { ok, checks, mended } = await doctor();
+      expect({ ok, mended: ofPort(mended) }).toEqual({ ok: false, mended: [] });
+      const detail = `held by a wand of ${project.at('below')} (pid ${String(pid)})`;
+      expect(checks).toContainEqual(expect.objectContaining({ name: `port ${String(port)} of app`, detail }));
+      expect(daemon.child.exitCode).toBeNull();
+    }, project.at('below'));
   });
 
   it('leaves the wand of another project alone, and whoever else has the port', async () => {
