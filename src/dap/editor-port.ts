@@ -176,6 +176,8 @@ export class EditorPort {
   }
 
   #moved(slot: number, stopped: boolean): void {
+    // It was on its way when all were let go. Taken for a new one it would stop the others, whose stops would stop it, …
+    if (stopped && this.#sessions.get(slot)?.runsOn === true) return;
     const { stop, run } = this.#stopAll.moved(slot, stopped, [...this.#sessions.keys()]);
     for (const one of stop) this.#sessions.get(one)?.run(false);
     for (const one of run) this.#sessions.get(one)?.run(true);

@@ -55,6 +55,11 @@ export class SessionKeeper {
     return this.#session.editor;
   }
 
+  /** Its worker was told to run on: a stop that it tells of now is over. */
+  get runsOn(): boolean {
+    return this.#session.runsOn;
+  }
+
   /** Takes a connection as its editor's; the one before must be gone. `initialize`: what it was answered already. */
   hold(connection: EditorConnection, initialize: DapRequest | null = null): void {
     this.#holder = connection;

@@ -80,6 +80,12 @@ export class Session {
     return { client, attached: attachKey !== null, initialize, attachArguments };
   }
 
+  /** The worker was told to run on, and has not answered: a stop that it tells of now is over. */
+  get runsOn(): boolean {
+    const pending = [...(this.#core.upstream?.pending.values() ?? [])];
+    return pending.some(({ role, command }) => role === 'quiet' && command === 'continue');
+  }
+
   #apply(input: SessionInput): void {
     const core = this.#core;
     switch (input.type) {

@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
-import { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { EditorPort } from '../../../src/dap/editor-port.ts';
 import { Keeper } from '../../support/keeper.ts';
+import { ScriptedDebugpy } from '../../support/scripted-debugpy.ts';
 import { until } from '../../support/until.ts';
 
 /** Binds the port as the next daemon would. */
@@ -51,22 +51,45 @@ describe('a port that closes', () => {
     const editor = await keeper.editor();
     await editor.request('initialize', { clientID: 'x' });
     const attaching = editor.ask('attach', {});
-    // A debugpy that takes everything and answers nothing.
-    const debugpy = new Duplex({ read: () => undefined, write: (_bytes, _encoding, done) => done() });
-    const facts = { name: 'worker 7', pid: 7, generation: 1, pathMappings: [], seenAt: 0, startedAt: 0 };
-    let opened = false;
-    const open = (): Promise<Duplex> => {
-      opened = true;
-      return Promise.resolve(debugpy);
-    };
-    keeper.port.workerUp({ ...facts, open }, 1);
+    const debugpy = new ScriptedDebugpy(['initialize', 'disconnect']);
+    keeper.port.workerUp(debugpy.link(1), 1);
     const further = await keeper.editor();
     await further.request('initialize', { clientID: 'x' });
     const joining = further.ask('attach', { subProcessId: 1 });
-    await until(() => opened, 'the connection to the worker');
+    await until(() => debugpy.asked.includes('initialize'), 'the connection to the worker');
     before(keeper.port);
     await keeper.port.close();
-    expect(debugpy.destroyed).toBe(true);
+    expect(debugpy.stream.destroyed).toBe(true);
     await Promise.allSettled([attaching, joining]);
+  });
+});
+
+describe('stopAll', () => {
+  it('does not take a stop for a new one that was on its way when all were let go', async () => {
+    const keeper = await Keeper.start({ stopAll: true });
+    const [one, two] = [new ScriptedDebugpy(), new ScriptedDebugpy(['continue'])];
+    keeper.port.workerUp(one.link(1), 0);
+    const editor = await keeper.editor();
+    await editor.attach();
+    keeper.port.workerUp(two.link(2), 1);
+    const further = await keeper.editor();
+    await further.attach({}, { attach: { subProcessId: 1 } });
+    await until(() => keeper.of('verified').length === 2, 'both are attached');
+
+    one.event('stopped', { reason: 'breakpoint', threadId: 1 });
+    await until(() => two.asked.includes('pause'), 'the other one is told to stop');
+    await editor.request('continue', { threadId: 1 });
+    await until(() => two.asked.includes('continue'), 'the other one is told to run on');
+    // It had stopped by then, and runs on as it was told.
+    two.event('stopped', { reason: 'pause', threadId: 1 });
+    two.answer();
+    two.event('continued', { threadId: 1, allThreadsContinued: true });
+    await further.waitFor('continued');
+    expect(one.asked).not.toContain('pause');
+
+    // The next one of its own counts.
+    two.event('stopped', { reason: 'breakpoint', threadId: 1 });
+    await until(() => one.asked.includes('pause'), 'the first one is told to stop');
+    await keeper.port.close();
   });
 });
