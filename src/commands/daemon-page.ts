@@ -11,6 +11,7 @@ export class DaemonPage {
   readonly #onChange: () => void;
   #page: Page | null = null;
   #changing: Promise<void> = Promise.resolve();
+  #closed = false;
 
   /** `onChange`: the address is another one. */
   constructor(options: Omit<PageOptions, 'log'>, log: Log, onChange: () => void) {
@@ -30,6 +31,7 @@ export class DaemonPage {
 
   /** Opens the page, or closes it. What fails is logged. */
   want(page: boolean): void {
+    if (this.#closed) return;
     this.#changing = this.#changing
       .then(() => this.#set(page))
       .catch((error: unknown) => {
@@ -37,8 +39,10 @@ export class DaemonPage {
       });
   }
 
+  /** It stays closed: a config that is still being applied may want it. */
   async close(): Promise<void> {
     this.want(false);
+    this.#closed = true;
     await this.#changing;
   }
 

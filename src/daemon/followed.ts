@@ -1,6 +1,7 @@
 // Owns all that runs inside one followed replica: its agents and the entries into its workers. What they see is posted;
 // once it is closed nothing more is.
 import type { AgentEvent } from '../agent/protocol.ts';
+import { messageOf } from '../lib/errors.ts';
 import { replicaKey } from '../core/identity.ts';
 import type { Observation, ReplicaObservation } from '../core/observation.ts';
 import type { Replica } from '../core/types.ts';
@@ -60,9 +61,14 @@ export class Followed {
     }
   }
 
-  /** Has the processes listed again. */
+  /** Has the processes listed again. Never rejects. */
   async refresh(): Promise<void> {
-    await this.#pool.refresh();
+    try {
+      await this.#pool.refresh();
+    } catch (error) {
+      // An agent that does not start, or ends meanwhile, says so where it is watched.
+      this.#hooks.log('debug', `could not look again: ${messageOf(error)}`);
+    }
   }
 
   /** Leaves every worker and ends the agents. */

@@ -65,6 +65,7 @@ export class ReplicaAgents {
     try {
       await this.#watch(agent);
     } catch (error) {
+      this.#forget('exec', starting);
       await agent.close();
       throw error;
     }

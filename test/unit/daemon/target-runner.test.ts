@@ -76,6 +76,28 @@ describe('a replica that changes', () => {
   });
 });
 
+describe('an agent that cannot be started', () => {
+  it('is told of by the report, and not again by whoever wants to look meanwhile', async () => {
+    const start = Promise.withResolvers<never>();
+    const target = new FakeTarget({ body: () => start.promise });
+    const errors: string[] = [];
+    const log = { ...silentLog(), error: (text: string) => errors.push(text) };
+    const runner = new TargetRunner({ ...CONFIG, port: 0 }, target, {
+      log,
+      projectRoot: '/app',
+      onChange: () => undefined,
+    });
+    runners.push(runner);
+    runner.start();
+    target.start();
+    await until(() => target.execs.length === 1, 'the agent is being started');
+    runner.look();
+    start.reject(new DebugwandError({ code: 'exec-failed', message: 'no such program', fix: 'none' }));
+    await until(() => runner.report().message.includes('no such program'), 'the report says so');
+    expect(errors).toEqual([]);
+  });
+});
+
 describe('another choice of process while one is entered', () => {
   it('takes back the attempt, also when it succeeds after all', async () => {
     const other = pythonProcess(8, { cmdline: ['python', 'other.py'] });
