@@ -53,6 +53,11 @@ export function rolledOver(
     members.filter((one) => standingOf(one).leaves === wanted && !one.pool).length;
   const more = Math.max(0, Math.max(count('no'), count('superseded')) - moved.length);
   const isTaken = (one: Member): boolean => moved.some(({ worker }) => worker !== null && sameProcess(one, worker));
-  const rest = members.filter((one) => !isTaken(one)).toSorted((a, b) => Number(leaves(a)) - Number(leaves(b)));
-  return { seats: moved, members: [...members.filter(isTaken), ...rest.slice(0, empty + more)] };
+  const others = members.filter((one) => !isTaken(one));
+  const coming = others.filter((one) => !leaves(one)).slice(0, empty + more);
+  // An empty seat waits for the next one: who was left for another is about to end. Only the first session takes anybody.
+  const [first] = moved;
+  const places = more + (first !== undefined && sitting(first) === null ? 1 : 0) - coming.length;
+  const left = others.filter(leaves).slice(0, Math.max(0, places));
+  return { seats: moved, members: [...members.filter(isTaken), ...coming, ...left] };
 }

@@ -1,5 +1,6 @@
 /** Every pod of a Deployment at once, on a real cluster: sessions that go on through rollouts and scalings. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { WorkerSlotReport } from '../../src/core/status.ts';
 import { kubeconfigFor } from '../support/kubernetes-access.ts';
 import type { Namespace } from '../support/kubernetes-cluster.ts';
 import { ensureKubernetes } from '../support/kubernetes.ts';
@@ -51,6 +52,8 @@ describe.skipIf(cluster === undefined)('all pods of a deployment', () => {
     const other = workers[1]?.replica.split('/')[0] ?? '';
     expect(worker?.replica).toBe(workers[0]?.replica);
     expect(stage.editor.asked.map(({ name }) => name)).toEqual([`${other}: worker 2`]);
+    const { stdout } = await wand(['status'], { cwd: app.folder });
+    for (const { replica } of workers) expect(stdout).toContain(`worker 1 in ${replica}: `);
     const sessions = await stage.hits();
     expect(new Set(sessions.values()).size).toBe(2);
     expect(sessions.get(other)).toBe(stage.editor.children.get(1));
@@ -59,11 +62,11 @@ describe.skipIf(cluster === undefined)('all pods of a deployment', () => {
   it('keep both through a rollout, and stop in the new ones', async () => {
     const before = await stage.everywhere(2);
     await app.rollout();
-    const after = await stage.everywhere(2);
-    for (const [slot, { reattach }] of after.workers.entries()) {
-      expect(reattach.last?.reason).toBe('rollout');
-      expect(reattach.count).toBe((before.workers[slot]?.reattach.count ?? 0) + 1);
-    }
+    await stage.everywhere(2);
+    // One move each. They count once the breakpoints are set.
+    const isOnce = ({ reattach }: WorkerSlotReport, slot: number): boolean =>
+      reattach.last?.reason === 'rollout' && reattach.count === (before.workers[slot]?.reattach.count ?? 0) + 1;
+    await stage.daemon.target('both moved once', ({ workers }) => workers.every(isOnce));
     expect(new Set((await stage.hits()).values()).size).toBe(2);
     expect(stage.editor.asked).toHaveLength(1);
     await stage.editor.assertGood();

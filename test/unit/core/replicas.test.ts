@@ -90,6 +90,33 @@ describe('every replica', () => {
     expect(report.message).toMatch(/^worker 1 in a: /);
   });
 
+  it('has the budget of its own probes while its worker is paused', () => {
+    const probe = {
+      kind: 'liveness',
+      by: 'exec',
+      port: null,
+      path: null,
+      timeoutSeconds: 1,
+      failureThreshold: 3,
+    } as const;
+    const seconds = (name: string, periodSeconds: number): Replica => ({
+      ...pod(name),
+      probes: [{ ...probe, periodSeconds }],
+    });
+    const made = world([seconds('a', 10), seconds('b', 5)])
+      .editor()
+      .opens(1);
+    const paused = (): number | null => {
+      const { pause } = targetReport(made.config, made.state, made.plan(), []);
+      return pause === null || pause.until === null ? null : (pause.until - pause.since) / 1000;
+    };
+    expect(paused()).toBeNull();
+    made.see({ type: 'stopped', where: 'app.py:1', slot: 1 });
+    expect(paused()).toBe(11);
+    made.see({ type: 'stopped', where: null, slot: 1 }).see({ type: 'stopped', where: 'app.py:1' });
+    expect(paused()).toBe(21);
+  });
+
   it('that cannot be entered leaves the others alone, and says so', () => {
     const made = two();
     const error = new DebugwandError({ code: 'exec-failed', message: 'no way into b', fix: 'none' });
@@ -130,6 +157,16 @@ describe('a rollout', () => {
     made.replicas(pod('c'), pod('d')).pass(60_000);
     expect(made.places()).toBe('0:c* 1:d*');
     expect(made.news().filter((line) => /^(ask|end)/.test(line))).toEqual([]);
+  });
+
+  it('moves each session once, whichever replica goes first', () => {
+    const made = two();
+    made.replicas(pod('c'), pod('a', 1), pod('b', 1)).in(pod('c'), SERVER);
+    made.replicas(pod('c'), pod('a', 1), pod('b', 4)).replicas(pod('c'), pod('a', 1), pod('d', 5));
+    expect(made.places()).toBe('0:c* 1:-* ?:a');
+    made.replicas(pod('c'), pod('d', 2), pod('a', 1)).in(pod('d'), SERVER);
+    expect(made.places()).toBe('0:c* 1:d* ?:a');
+    expect(made.news().filter((line) => line.startsWith('enter'))).toHaveLength(2);
   });
 
   it('that has no more than it needs (a StatefulSet) leaves a slot empty until its next replica is there', () => {

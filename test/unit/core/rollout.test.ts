@@ -52,7 +52,8 @@ describe('a rollout', () => {
     ['before the next is ready', [1, 2], ['1ends', '2old', '3starts'], '3 2'],
     ['there is a free place: nobody leaves for it', [1, null], ['1old', '2'], '1 - (2)'],
     ['nobody comes', [1, 2], ['1', '2ends'], '1 2'],
-    ['who left gets a seat that nobody else takes', [3, null], ['1old', '2old', '3'], '3 - (1)'],
+    ['who was left gets no other seat, which waits for the next one', [3, null], ['1old', '2old', '3'], '3 -'],
+    ['but the first', [null, 3], ['1old', '3'], '- 3 (1)'],
     ['one more than before is scaled up', [3, 4], ['1ends', '2ends', '3', '4', '5'], '3 4 (5)'],
     ['the first to sit is not the only one', [1], ['1old', '2old', '3starts'], '1 (3)'],
   ])('%s', (_name, places, names, expected) => {

@@ -23,6 +23,19 @@ test('a container of Docker: its own line says it all', () => {
 
 const NONE = { count: 0, last: null };
 
+test('workers of several replicas', () => {
+  const row = (slot: number, pid: number | null, at: string) => {
+    const nothing = { generation: 1, phase: null, session: true, stoppedAt: null, reattach: NONE } as const;
+    return { ...nothing, slot, pid, replica: at, message: 'attached' };
+  };
+  const workers = [row(0, 1, 'web-1/app'), row(1, 1, 'web-2/app'), row(2, null, '')];
+  expect(placeLines({ ...attached, workers }, style)).toEqual([
+    '  ▶ worker 1 in web-1/app: attached',
+    '  ▶ worker 1 in web-2/app: attached',
+    '  ▶ a worker to come: attached',
+  ]);
+});
+
 test('workers, where there are several', () => {
   const row = (slot: number | null, pid: number | null, message: string, session = true) =>
     ({
