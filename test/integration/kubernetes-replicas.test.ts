@@ -119,28 +119,32 @@ describe.skipIf(cluster === undefined)('all pods', () => {
   it.each([
     ['of a StatefulSet, each made anew after the one before', 'StatefulSet', 1],
     ['of two workers each', 'Deployment', 2],
-  ] as const)('%s, keep their sessions through a rollout', async (_name, kind, each) => {
-    if (cluster === undefined) return;
-    const name = kind.toLowerCase();
-    const command = [...SERVE, ...(each === 1 ? [] : ['--workers', String(each)])];
-    const app = await startPodApp(cluster, { namespace: space.name, name, kind, replicas: 2, command });
-    await app.scale(2);
-    const target = { [name]: name, namespace: space.name, kubeconfig, replica: 'all' };
-    const stage = await ReplicasStage.start(app, { kubernetes: target }, () => placesOf(app));
-    try {
-      await stage.everywhere(2, each);
-      await stage.hits();
-      await app.rollout();
-      await stage.daemon.target('all moved', ({ workers }) => workers.every(({ reattach }) => reattach.count > 0), {
-        timeoutMs: 60_000,
-      });
-      await stage.everywhere(2, each);
-      await stage.hits();
-      expect(stage.editor.asked).toHaveLength(2 * each - 1);
-      await stage.editor.assertGood();
-    } finally {
-      await stage.stop();
-      await app.stop();
-    }
-  });
+  ] as const)(
+    '%s, keep their sessions through a rollout',
+    async (_name, kind, each) => {
+      if (cluster === undefined) return;
+      const name = kind.toLowerCase();
+      const command = [...SERVE, ...(each === 1 ? [] : ['--workers', String(each)])];
+      const app = await startPodApp(cluster, { namespace: space.name, name, kind, replicas: 2, command });
+      await app.scale(2);
+      const target = { [name]: name, namespace: space.name, kubeconfig, replica: 'all' };
+      const stage = await ReplicasStage.start(app, { kubernetes: target }, () => placesOf(app));
+      try {
+        await stage.everywhere(2, each);
+        await stage.hits();
+        await app.rollout();
+        await stage.daemon.target('all moved', ({ workers }) => workers.every(({ reattach }) => reattach.count > 0), {
+          timeoutMs: 60_000,
+        });
+        await stage.everywhere(2, each);
+        await stage.hits();
+        expect(stage.editor.asked).toHaveLength(2 * each - 1);
+        await stage.editor.assertGood();
+      } finally {
+        await stage.stop();
+        await app.stop();
+      }
+    },
+    240_000,
+  );
 });
