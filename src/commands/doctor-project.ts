@@ -1,5 +1,4 @@
 // Owns what `wand doctor` checks of the project: config, daemon, ports, launch.json, targets.
-import { mkdir, writeFile } from 'node:fs/promises';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { loadConfig } from '../config/load.ts';
@@ -15,7 +14,7 @@ import { targetCheck } from './doctor-target.ts';
 import { isPortFree } from './free-port.ts';
 import { lookAtProject } from './init-look.ts';
 import { launchTargets } from './init-propose.ts';
-import { readOrNull } from './init-offer.ts';
+import { readOrNull, writeChange } from './init-offer.ts';
 import { launchState } from './launch-mend.ts';
 
 /** How long one cluster may take to answer, ms. */
@@ -86,12 +85,8 @@ async function launchCheck(config: ProjectConfig, env: NodeJS.ProcessEnv): Promi
   }
   const findings = await lookAtProject(root, env);
   const nowhere = { containers: [], noContainers: null, takenPorts: new Set<number>(), runners: new Set<string>() };
-  const state = launchState(
-    await readOrNull(file),
-    root,
-    launchTargets(targets, { ...findings, ...nowhere }),
-    isFolder,
-  );
+  const before = await readOrNull(file);
+  const state = launchState(before, root, launchTargets(targets, { ...findings, ...nowhere }), isFolder);
   if ('error' in state)
     return warn(name, `${file} cannot be read: ${state.error}`, 'mend it, then `wand init` adds what it lacks');
   if (state.faults.length === 0) return ok(name, 'launch.json attaches to every target');
@@ -103,10 +98,7 @@ async function launchCheck(config: ProjectConfig, env: NodeJS.ProcessEnv): Promi
     {
       what,
       personal: false,
-      run: async () => {
-        await mkdir(dirname(file), { recursive: true });
-        await writeFile(file, state.text);
-      },
+      run: () => writeChange({ file, before, text: state.text }),
     },
   );
 }

@@ -1,6 +1,7 @@
 // Owns writing what `wand init` proposes: each file is asked for, merged into what is there, or only shown.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { DebugwandError } from '../lib/errors.ts';
 import { type EditorName, editorsOf } from './editor-names.ts';
 import { editorSetup } from './init-editors.ts';
 import type { InitIo } from './init-io.ts';
@@ -13,18 +14,24 @@ export interface OfferOptions {
   readonly editor?: readonly string[];
 }
 
-export interface Offer {
-  readonly file: string;
-  readonly text: string;
+export interface Offer extends Change {
   /** What is done, as words of a question: `write x`. */
   readonly what: string;
   /** Shown where nobody can be asked. */
   readonly preview: string;
 }
 
-/** Whether it was written. */
+/** What a file is to become. */
+export interface Change {
+  readonly file: string;
+  /** What was in it when it was read; null: there was no such file. */
+  readonly before: string | null;
+  readonly text: string;
+}
+
+/** Whether it was written. @throws DebugwandError `file-changed` */
 export async function offer(
-  { file, text, what, preview }: Offer,
+  { what, preview, ...change }: Offer,
   options: OfferOptions,
   io: Pick<InitIo, 'ask' | 'print'>,
 ): Promise<boolean> {
@@ -37,11 +44,23 @@ export async function offer(
     const answer = await io.ask(`${what}? [Y/n] `);
     if (!/^(y|yes|)$/i.test(answer)) return false;
   }
-  await mkdir(dirname(file), { recursive: true });
-  // A config that came up meanwhile is somebody's work; what belongs to an editor was merged.
-  await writeFile(file, text, { flag: basename(file) === 'debugwand.config.ts' ? 'wx' : 'w' });
+  await writeChange(change);
   io.print(`done: ${what}`);
   return true;
+}
+
+/** Somebody was asked, which takes a while: what came into the file meanwhile is theirs.
+ * @throws DebugwandError `file-changed` */
+export async function writeChange({ file, before, text }: Change): Promise<void> {
+  if ((await readOrNull(file)) !== before) {
+    throw new DebugwandError({
+      code: 'file-changed',
+      message: `${file} was changed in the meantime, and stays as it is now`,
+      fix: 'do it again: what is there now is looked at anew',
+    });
+  }
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text, { flag: before === null ? 'wx' : 'w' });
 }
 
 export async function offerEditors(
@@ -67,12 +86,13 @@ async function offerEditor(
   const { snippet, file } = editorSetup(editor, targets);
   const path = join(root, file?.path ?? '');
   const shown = relative(io.cwd, path);
-  const change = file === null ? null : file.change(await readOrNull(path));
+  const before = file === null ? null : await readOrNull(path);
+  const change = file === null ? null : file.change(before);
   if (change !== null && 'text' in change) {
     for (const name of change.present) io.print(`${shown} has ${JSON.stringify(name)} already, it stays as it is`);
     const what = `add ${change.added.map((name) => JSON.stringify(name)).join(', ')} to ${shown}`;
     if (change.added.length > 0)
-      await offer({ file: path, text: change.text, what, preview: snippet.text }, options, io);
+      await offer({ file: path, before, text: change.text, what, preview: snippet.text }, options, io);
   } else {
     if (change !== null) io.print(`${shown} stays as it is (${change.error}): add this by hand`);
     io.print(`${snippet.where}:\n\n${snippet.text}`);
@@ -95,7 +115,8 @@ async function offerLaunch(
 ): Promise<void> {
   const file = join(root, '.vscode', 'launch.json');
   const shown = relative(io.cwd, file);
-  const change = launchText(await readOrNull(file), root, targets);
+  const before = await readOrNull(file);
+  const change = launchText(before, root, targets);
   const preview = targets.map((target) => JSON.stringify(launchEntry(target, root), null, 2)).join(',\n');
   if ('error' in change) {
     io.print(`${shown} cannot be read (${change.error}) and stays as it is; add this to its \`configurations\`:`);
@@ -105,5 +126,5 @@ async function offerLaunch(
   for (const name of change.present) io.print(`${shown} has ${JSON.stringify(name)} already, it stays as it is`);
   if (change.added.length === 0) return;
   const what = `add ${change.added.map((name) => JSON.stringify(name)).join(', ')} to ${shown}`;
-  await offer({ file, text: change.text, what, preview }, options, io);
+  await offer({ file, before, text: change.text, what, preview }, options, io);
 }

@@ -43,7 +43,7 @@ export async function initCommand(options: InitOptions, io: InitIo): Promise<num
   const file = join(findings.root, 'debugwand.config.ts');
   const text = configText(chosen);
   const what = `write ${relative(io.cwd, file)}`;
-  const written = await offer({ file, text, what, preview: text }, options, io);
+  const written = await offer({ file, before: null, text, what, preview: text }, options, io);
   const launch = chosen.map(({ name, input, mappings }) => ({ name, port: input.port, mappings }));
   await offerEditors(findings.root, launch, options, io);
   const names = chosen.map(({ name }) => name);

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { initCommand } from '../../../src/commands/init.ts';
 import type { InitIo } from '../../../src/commands/init-io.ts';
@@ -304,6 +304,21 @@ describe('wand init', () => {
     expect(asked[0]).toContain('web, old');
     expect((await load(project)).targets.map(({ name }) => name)).toEqual(['web', 'old']);
     await expect(readFile(project.at('.vscode/launch.json'))).rejects.toThrow('ENOENT');
+  });
+
+  test.each([
+    ['debugwand.config.ts', "// somebody's\n", 0],
+    ['.vscode/launch.json', '{ "version": "0.2.0" }', 1],
+  ])('%s that came up while it was asked about stays', async (file, text, question) => {
+    await using project = await folder({ 'compose.yaml': COMPOSE, '.vscode/x': '' });
+    let asked = 0;
+    const ask = async (): Promise<string> => {
+      if (asked++ === question) await writeFile(project.at(file), text);
+      return 'y';
+    };
+    const talk = io(project, { ask });
+    await expect(initCommand({}, talk)).rejects.toMatchObject({ code: 'file-changed' });
+    expect(await readFile(project.at(file), 'utf8')).toBe(text);
   });
 
   test('a config that is there stays, also one of a folder above; launch.json gets its targets', async () => {
