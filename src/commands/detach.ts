@@ -1,14 +1,15 @@
 // Owns `--detach`: the daemon as a process of its own, and the wait until it answers.
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { askDaemon } from '../daemon/control-client.ts';
-import { lockHolder } from '../daemon/lock.ts';
+import { lockHolder, type LockHolder } from '../daemon/lock.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { fields } from '../lib/fields.ts';
 import { lockPath, logPath, socketPath } from '../lib/paths.ts';
 import { pause } from '../lib/time.ts';
 
 const START_BUDGET_MS = 15_000;
+const never = new AbortController().signal;
 /** In the environment of the process in the background: it must not detach again. */
 const DETACHED = 'WAND_DETACHED';
 
@@ -33,21 +34,28 @@ async function runsConfig(root: string): Promise<boolean> {
   }
 }
 
+/** The daemon that runs already, if it is what was asked for. @throws DebugwandError `already-running` */
+async function share(running: LockHolder, argv: readonly string[], root: string): Promise<number> {
+  // It may have taken the lock this moment, and not listen yet.
+  const deadline = Date.now() + START_BUDGET_MS;
+  while (Date.now() < deadline && !(await answers(root)) && (await lockHolder(lockPath(root))) !== null)
+    await pause(50, never);
+  if (isPlain(argv) && (await runsConfig(root))) {
+    process.stdout.write(`wand runs in the background already (pid ${String(running.pid)}): that one is used\n`);
+    return 0;
+  }
+  throw new DebugwandError({
+    code: 'already-running',
+    message: `wand is already running for ${root} (pid ${String(running.pid)})`,
+    fix: 'use it as it is (`wand status`), or stop it first: `wand stop`',
+  });
+}
+
 /** Starts `wand` again with the same arguments, in the background; resolves when its control socket answers. */
 export async function detach(argv: readonly string[], root: string): Promise<number> {
   const running = await lockHolder(lockPath(root));
-  if (running !== null) {
-    if (isPlain(argv) && (await runsConfig(root))) {
-      process.stdout.write(`wand runs in the background already (pid ${String(running.pid)}): that one is used\n`);
-      return 0;
-    }
-    throw new DebugwandError({
-      code: 'already-running',
-      message: `wand is already running for ${root} (pid ${String(running.pid)})`,
-      fix: 'use it as it is (`wand status`), or stop it first: `wand stop`',
-    });
-  }
-  const output = `${logPath(root)}.out`;
+  if (running !== null) return share(running, argv, root);
+  const output = `${logPath(root)}.${String(process.pid)}.out`;
   const file = openSync(output, 'w', 0o600);
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...argv], {
     detached: true,
@@ -60,20 +68,26 @@ export async function detach(argv: readonly string[], root: string): Promise<num
     exit = code ?? 1;
   });
   child.unref();
-  const deadline = Date.now() + START_BUDGET_MS;
-  const never = new AbortController().signal;
-  while (Date.now() < deadline && exit === null) {
-    try {
-      await askDaemon(socketPath(root), { command: 'status' });
-      process.stdout.write(
-        `wand runs in the background (pid ${String(child.pid)}); see \`wand status\`, \`wand logs\`, \`wand stop\`\n`,
-      );
-      return 0;
-    } catch {
+  try {
+    const deadline = Date.now() + START_BUDGET_MS;
+    while (Date.now() < deadline && exit === null) {
+      if (await answers(root)) {
+        const holder = await lockHolder(lockPath(root));
+        // Two that start at once: one has the lock, the other one has left or is about to.
+        if (holder !== null && holder.pid !== child.pid) return await share(holder, argv, root);
+        process.stdout.write(
+          `wand runs in the background (pid ${String(child.pid)}); see \`wand status\`, \`wand logs\`, \`wand stop\`\n`,
+        );
+        return 0;
+      }
       await pause(50, never);
     }
+    const quicker = await lockHolder(lockPath(root));
+    if (exit !== null && quicker !== null) return await share(quicker, argv, root);
+    process.stderr.write(readFileSync(output, 'utf8'));
+  } finally {
+    rmSync(output, { force: true });
   }
-  process.stderr.write(statSync(output).size > 0 ? readFileSync(output, 'utf8') : '');
   if (exit !== null) return exit;
   child.kill('SIGKILL');
   throw new DebugwandError({
@@ -81,4 +95,11 @@ export async function detach(argv: readonly string[], root: string): Promise<num
     message: `the daemon (pid ${String(child.pid)}) did not answer within ${String(START_BUDGET_MS / 1000)} s and was ended`,
     fix: 'run `wand watch` without --detach to see why',
   });
+}
+
+async function answers(root: string): Promise<boolean> {
+  return askDaemon(socketPath(root), { command: 'status' }).then(
+    () => true,
+    () => false,
+  );
 }
