@@ -6,6 +6,7 @@ import type { StatusReport } from '../core/status.ts';
 import { listenControl, type ControlRequest } from '../daemon/control.ts';
 import { takeLock } from '../daemon/lock.ts';
 import { Supervisor } from '../daemon/supervisor.ts';
+import { LocalCommand } from '../targets/local-command.ts';
 import type { CommandChild } from '../targets/target.ts';
 import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
@@ -22,6 +23,8 @@ export interface SessionOptions {
     | null;
   /** `wand watch -- COMMAND`: the child has our terminal, we end with it. */
   readonly command: boolean;
+  /** That command, where it is no target but starts the containers of some: it runs beside them. */
+  readonly companion?: readonly string[];
   readonly ui: UiMode;
   /** In the background: what is shown goes to the log alone. */
   readonly detached: boolean;
@@ -67,9 +70,12 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
     targetConfig: (name): TargetConfig | undefined => current.targets.find((target) => target.name === name),
   });
   let current = options.config;
+  const inheritStdio = options.command && !options.detached;
+  const companion = options.companion === undefined ? null : companionOf(options.companion, inheritStdio, log);
+  const child = (): CommandChild | null => companion ?? running.child();
   const running = new Supervisor(options.config, {
     log,
-    inheritStdio: options.command && !options.detached,
+    inheritStdio,
     confirm: ui.ask,
     page: () => page.url,
     onChange: () => {
@@ -95,7 +101,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   supervisor = running;
   const offSignals = onSignals({
     command: options.command
-      ? { running: () => running.child()?.running === true, passOn: (name) => running.child()?.signal(name) }
+      ? { running: () => child()?.running === true, passOn: (name) => child()?.signal(name) }
       : null,
     stop: (code) => {
       ended(code);
@@ -109,8 +115,9 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   try {
     closeControl = await listenControl(socketPath(root), (request) => control(request, running, ended));
     await running.apply(options.config);
+    await companion?.start();
     if (options.command) {
-      followChild(running, log, (how) => {
+      followChild(child(), log, (how) => {
         lastWord = how;
         ended(how.code ?? exitCodeOf(how.signal));
       });
@@ -146,7 +153,7 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
       options.leave(code);
     }, STOP_BUDGET_MS);
     await closeWatch?.();
-    await Promise.all([running.close(), page.close()]);
+    await Promise.all([running.close(), companion?.close(), page.close()]);
     await closeControl?.();
     ui.close();
     rmSync(socketPath(root), { force: true });
@@ -215,11 +222,23 @@ async function control(
   }
 }
 
+function companionOf(argv: readonly string[], inheritStdio: boolean, log: Log): LocalCommand {
+  return new LocalCommand({
+    argv,
+    cwd: process.cwd(),
+    inheritStdio,
+    environment: (before) => before,
+    onLine: (_stream, line) => {
+      log.info(line);
+    },
+    onChange: () => undefined,
+  });
+}
+
 type ChildEnd = Awaited<CommandChild['exited']>;
 
 /** The command's end is ours. */
-function followChild(supervisor: Supervisor, log: Log, ended: (how: ChildEnd) => void): void {
-  const child = supervisor.child();
+function followChild(child: CommandChild | null, log: Log, ended: (how: ChildEnd) => void): void {
   // It could not even be started, which the log has said.
   if (child === null) return ended({ code: 1, signal: null });
   void child.exited.then((how) => {

@@ -32,10 +32,11 @@ export async function watchCommand(command: readonly string[], options: WatchOpt
   const detached = isDetached(process.env);
   if (options.detach === true && !detached) return detach(options.argv, await rootOf(command, options));
   if (command.length > 0) {
-    const config = await withCommand(command, options);
+    const beside = await besideCommand(command, options);
+    const config = beside ?? (await withCommand(command, options));
     // Lines only, on standard error: the terminal is the command's.
     const how = session(config, { ...options, plain: true }, detached);
-    return runDaemon({ ...how, command: true });
+    return runDaemon({ ...how, command: true, ...(beside === null ? {} : { companion: command }) });
   }
   const loaded = await loadConfig({ cwd: process.cwd(), file: options.config }, signal);
   const asker = detached || options.json === true ? null : terminalAsker();
@@ -141,16 +142,31 @@ function select(project: ProjectConfig, options: WatchOptions): ProjectConfig {
   return { ...project, targets: [{ ...only, port: options.port }] };
 }
 
+/** What starts containers is none of their parents. */
+const STARTS_CONTAINERS: ReadonlySet<string> = new Set(['docker', 'docker-compose', 'podman', 'podman-compose']);
+
+/** `wand watch -- docker compose up`: the config's targets in containers, beside the command; null: it is a target itself. */
+async function besideCommand(command: readonly string[], options: WatchOptions): Promise<ProjectConfig | null> {
+  if (!STARTS_CONTAINERS.has(basename(command[0] ?? ''))) return null;
+  const project = await configIfAny(options);
+  const targets = project?.targets.filter(({ source }) => source.kind === 'docker') ?? [];
+  return project === null || targets.length === 0 ? null : select({ ...project, targets }, options);
+}
+
+async function configIfAny(options: WatchOptions): Promise<ProjectConfig | null> {
+  return loadConfig({ cwd: process.cwd(), file: options.config }, signal).catch((error: unknown) => {
+    if (error instanceof DebugwandError && error.code === 'config-missing') return null;
+    throw error;
+  });
+}
+
 /** `wand watch -- COMMAND`: the settings of `--target NAME` with its source replaced, or a target of its own. */
 async function withCommand(command: readonly string[], options: WatchOptions): Promise<ProjectConfig> {
   const cwd = process.cwd();
   const source: TargetConfig['source'] = { kind: 'local', command, cwd };
   const [name, ...more] = options.target ?? [];
   if (name === undefined) {
-    const bare = await loadConfig({ cwd: cwd, file: options.config }, signal).catch((error: unknown) => {
-      if (error instanceof DebugwandError && error.code === 'config-missing') return null;
-      throw error;
-    });
+    const bare = await configIfAny(options);
     // A config whose command is this very command lends its settings; the other targets are not ours to run here.
     const same = bare?.targets.find((t) => 'command' in t.source && t.source.command.join(' ') === command.join(' '));
     const made = configOf(

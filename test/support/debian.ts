@@ -2,8 +2,9 @@
  * What Debian gives the testbed: packages of this machine's release, and whole small trees of another release (forky has
  * Python 3.14 and 3.15), from the mirror that this machine's apt is set up for.
  */
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { cached, locked } from './cache.ts';
 import { isDebian, isRoot, Lacking, which } from './machine.ts';
 import { attempt, run } from './run.ts';
@@ -73,5 +74,34 @@ export async function debianTree(suite: string, revision: number, packages: read
       building,
       await mirror(),
     ]);
+  });
+}
+
+/** Packages of another release, unpacked into a folder of the cache; nothing that they depend on comes along. */
+export async function debianFiles(suite: string, revision: number, packages: readonly string[]): Promise<string> {
+  return cached(`debian-${suite}-files/${packages.join('-')}-${String(revision)}`, async (building) => {
+    if (!isDebian) throw new Lacking(packages.join(', '), `Install ${packages.join(' and ')}.`);
+    const apt = join(building, 'apt');
+    for (const folder of ['lists/partial', 'cache/archives/partial'])
+      await mkdir(join(apt, folder), { recursive: true });
+    const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
+    await writeFile(join(apt, 'sources.list'), `deb [signed-by=${keys}] ${await mirror()} ${suite} main\n`);
+    const options = {
+      'Dir::Etc::SourceList': join(apt, 'sources.list'),
+      'Dir::Etc::SourceParts': '/dev/null',
+      'Dir::State::Lists': join(apt, 'lists'),
+      'Dir::Cache': join(apt, 'cache'),
+      'APT::Sandbox::User': 'root',
+      // A mirror may be older than its own date of expiry.
+      'Acquire::Check-Valid-Until': 'false',
+      'Acquire::Languages': 'none',
+    };
+    const flags = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+    await run('apt-get', [...flags, '-q', 'update']);
+    await run('apt-get', [...flags, '-q', 'download', ...packages], { cwd: apt });
+    for (const name of await readdir(apt)) {
+      if (name.endsWith('.deb')) await run('dpkg-deb', ['-x', join(apt, name), building]);
+    }
+    await rm(apt, { recursive: true });
   });
 }
