@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+from _debugwand_breakpoint import BreakpointHook
 from _debugwand_footprints import stop_monitoring
 from _debugwand_tracing import USES_TRACING, trace_all, untrace_all
 
@@ -46,8 +47,9 @@ def global_py_db() -> "Any":
 class Connections:
     """Watches the connections of one PyDB until `end`."""
 
-    def __init__(self, py_db: "Any") -> None:
+    def __init__(self, py_db: "Any", hook: "BreakpointHook") -> None:
         self._py_db = py_db
+        self._hook = hook
         # Guards the switch between traced (an editor is there) and untraced.
         self._switch = threading.RLock()
         self._wanted = False
@@ -135,6 +137,7 @@ class Connections:
     def _trace(self) -> None:
         with self._switch:
             self._wanted = True
+            self._hook.take()
             if USES_TRACING:
                 trace_all(self._py_db)
                 return
@@ -145,6 +148,7 @@ class Connections:
     def _untrace_soon(self) -> None:
         with self._switch:
             self._wanted = False
+            self._hook.give_back()
 
         def run() -> None:
             go_dark()

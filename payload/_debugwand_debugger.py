@@ -9,6 +9,7 @@ import socket
 import sys
 
 from _debugwand_adapter import endpoint_of_adapter
+from _debugwand_breakpoint import BreakpointHook
 from _debugwand_connections import Connections, global_py_db, lay_ghosts, pydevd_module, threads, until
 from _debugwand_exits import forget_in_child, leave_as_usual, leave_fast, shut
 from _debugwand_footprints import Footprints, stop_monitoring, unwrap_streams
@@ -110,7 +111,9 @@ class Debugger:
         kept_out = keep_out()
         if kept_out is not None:
             self._undo.append(kept_out)
-        self._connections = Connections(py_db)
+        self._connections = Connections(py_db, BreakpointHook(self._footprints.breakpointhook))
+        # Nobody is there yet: a debugger of the app's own, say pdb, may have the tool id.
+        stop_monitoring(0.0)
         self._undo.append(self._pauses.begin(py_db, while_paused))
         leave_fast(py_db)
         self._undo.append(_answer_for_listen(py_db._server_socket_name))

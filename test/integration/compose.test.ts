@@ -1,12 +1,17 @@
 /** Beside the real Docker Compose: one session through all that it does to a container. */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { lockPath } from '../../src/lib/paths.ts';
 import { ensureCompose, startComposeApp } from '../support/compose.ts';
 import { ensureDocker } from '../support/docker.ts';
+import { assertGoodSession, connectEditor } from '../support/invariants.ts';
 import { getOrSkip } from '../support/machine.ts';
-import { ATTACHED, Rig } from '../support/rig.ts';
+import { ATTACHED, lookAt, Rig, writeConfig } from '../support/rig.ts';
 import { BREAKPOINT_LINE } from '../support/sample-app.ts';
+import { KEYS, Terminal } from '../support/terminal.ts';
+import { bin } from '../support/wand.ts';
 
 const tested = await getOrSkip(async () => ({
   docker: await ensureDocker(['python314']),
@@ -60,6 +65,43 @@ describe.skipIf(tested === undefined)('beside docker compose', () => {
       await hit(84);
     } finally {
       await rig.stop();
+    }
+  });
+
+  it('wand watch -- docker compose up: both on one terminal, and both end by Ctrl-C', async () => {
+    if (tested === undefined) return;
+    const app = await startComposeApp(tested.docker, tested.compose);
+    const { app: port = 0 } = await writeConfig(app.folder, {
+      app: { docker: { compose: { project: app.project, service: 'api' } } },
+    });
+    await app.compose('down', '--timeout', '1');
+    const terminal = await Terminal.shell({ cwd: app.folder, env: app.env });
+    try {
+      const mark = terminal.mark();
+      terminal.enter(`${process.execPath} ${bin()} watch -- docker compose up`);
+      await terminal.shows(/attached: worker \d+/, mark, 60_000);
+      // Compose sees the terminal: its own progress is in colours.
+      await terminal.shows('\u001B[32m✔', mark);
+      const editor = await connectEditor(port);
+      await editor.attach({ [join(app.folder, 'app.py')]: [{ line: BREAKPOINT_LINE }] });
+      await app.answers();
+      const after = editor.mark();
+      const answer = app.price(14);
+      const stop = await lookAt(editor, await editor.waitFor('stopped', undefined, { after }));
+      await editor.request('continue', { threadId: stop.threadId });
+      expect(await answer).toEqual({ total: 42 });
+      await assertGoodSession(editor);
+      editor.destroy();
+      const leaving = terminal.mark();
+      terminal.type(KEYS.interrupt);
+      // As it is without wand.
+      expect(await terminal.prompt(leaving)).toBe(0);
+      expect(await app.compose('ps', '--services')).toBe('');
+      expect(existsSync(lockPath(app.folder))).toBe(false);
+      expect(await terminal.modes()).toMatchObject({ canonical: true, echo: true, signals: true });
+    } finally {
+      await terminal[Symbol.asyncDispose]();
+      await app.stop();
     }
   });
 });

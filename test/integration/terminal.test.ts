@@ -39,6 +39,13 @@ while True:
         break
     if line.startswith("exit"):
         sys.exit(int(line.split()[1]))
+    if line == "pdb\\n":
+        import pdb
+        answer = 40
+        pdb.set_trace()
+    if line == "breakpoint\\n":
+        answer = 50
+        breakpoint()
     print("read", line.strip(), flush=True)
 print("end of input", flush=True)
 `;
@@ -97,6 +104,19 @@ describe('wand watch -- COMMAND on a terminal', () => {
     await terminal.shows('got SIGHUP 1', mark);
     terminal.enter('hello');
     await terminal.shows('read hello', mark);
+    // A debugger that prompts: nobody took its place.
+    for (const [asked, answer] of [
+      ['pdb', 42],
+      ['breakpoint', 52],
+    ] as const) {
+      const prompted = terminal.mark();
+      terminal.enter(asked);
+      await terminal.shows('(Pdb) ', prompted);
+      terminal.enter('p answer + 2');
+      await terminal.shows(`${String(answer)}\r\n`, prompted);
+      terminal.enter('c');
+      await terminal.shows(`read ${asked}`, prompted);
+    }
     // Stopped and continued as one job.
     const stopped = terminal.mark();
     terminal.type(KEYS.suspend);
