@@ -6,11 +6,11 @@ import type { StatusReport } from '../core/status.ts';
 import { listenControl, type ControlRequest } from '../daemon/control.ts';
 import { takeLock } from '../daemon/lock.ts';
 import { Supervisor } from '../daemon/supervisor.ts';
-import { LocalCommand } from '../targets/local-command.ts';
 import type { CommandChild } from '../targets/target.ts';
 import { asDebugwandError, DebugwandError } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { lockPath, logPath, socketPath } from '../lib/paths.ts';
+import { type ChildEnd, companionOf, endAs, followChild } from './command-child.ts';
 import { DaemonPage } from './daemon-page.ts';
 import { exitCodeOf, onSignals } from './signals.ts';
 import { createUi, type UiMode } from '../ui/ui.ts';
@@ -220,41 +220,4 @@ async function control(
         fix: 'stop it (`wand stop`) and start the one of this version',
       });
   }
-}
-
-function companionOf(argv: readonly string[], inheritStdio: boolean, log: Log): LocalCommand {
-  return new LocalCommand({
-    argv,
-    cwd: process.cwd(),
-    inheritStdio,
-    environment: (before) => before,
-    onLine: (_stream, line) => {
-      log.info(line);
-    },
-    onChange: () => undefined,
-  });
-}
-
-type ChildEnd = Awaited<CommandChild['exited']>;
-
-/** The command's end is ours. */
-function followChild(child: CommandChild | null, log: Log, ended: (how: ChildEnd) => void): void {
-  // It could not even be started, which the log has said.
-  if (child === null) return ended({ code: 1, signal: null });
-  void child.exited.then((how) => {
-    if (how.error !== undefined) log.error(`${how.error.message}\nfix: ${how.error.fix}`);
-    ended(how);
-  });
-}
-
-/** What a keyboard or whoever runs us ends a command by. */
-const TOLD_ON: ReadonlySet<string> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP']);
-
-/**
- * A command that ended by a signal is the end of wand by that signal: a shell's script stops at Ctrl-C only then, and npm
- * reports no failure. Not by one that leaves a core file or looks like a crash of wand: their exit code says it.
- */
-function endAs(end: ChildEnd | null): void {
-  const signal = end?.signal ?? null;
-  if (signal !== null && TOLD_ON.has(signal)) process.kill(process.pid, signal);
 }
