@@ -2,6 +2,7 @@
 // Pure: the time is an argument, and when to ask again is part of the answer. Showing them is notify.ts.
 import type { StatusReport, TargetReport } from '../core/status.ts';
 import type { NotifyKind } from '../core/types.ts';
+import { newCrash } from './new-crash.ts';
 import { blockedText, type Notice, type Notification, summary } from './notification-text.ts';
 
 /** A burst ends when nothing has happened for this long, or after `BURST_MS`, ms. */
@@ -106,15 +107,13 @@ function noticesOf(before: StatusReport | null, after: StatusReport): Notice[] {
 
 /** Workers of which is known that they crashed. */
 function crashesOf(before: StatusReport | null, after: StatusReport): Notice[] {
-  return after.targets.flatMap(({ name, lastEnd }): Notice[] => {
-    const was = before?.targets.find((target) => target.name === name);
-    if (was === undefined || lastEnd === null || !lastEnd.crashed) return [];
-    // The same end may be told twice: what it was of comes by another way than the end itself.
-    const { pid, reason } = lastEnd;
-    if (was.lastEnd !== null && was.lastEnd.pid === pid && was.lastEnd.crashed) return [];
-    return [
-      { kind: 'crashed', target: name, text: `${reason ?? 'no reason known'} (worker ${String(pid)})`, ms: null },
-    ];
+  return after.targets.flatMap((target): Notice[] => {
+    const { name } = target;
+    const was = before?.targets.find((one) => one.name === name);
+    const crash = was === undefined ? null : newCrash(was, target);
+    if (crash === null) return [];
+    const text = `${crash.reason ?? 'no reason known'} (worker ${String(crash.pid)})`;
+    return [{ kind: 'crashed', target: name, text, ms: null }];
   });
 }
 

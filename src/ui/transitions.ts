@@ -1,6 +1,7 @@
 // Owns what is worth a line of the log between one status report and the next. Pure.
 import type { StatusReport, TargetReport } from '../core/status.ts';
 import type { Level } from '../lib/log-line.ts';
+import { newCrash } from './new-crash.ts';
 import { seconds } from './terminal.ts';
 
 /** `event` is for programs (`--json`), `text` for people. */
@@ -112,11 +113,11 @@ function forwardLines(was: TargetReport | undefined, { name, forwards }: TargetR
 }
 
 /** Once for each worker, also where the reason is known only after the end. */
-function crashLine(was: TargetReport, { name, lastEnd }: TargetReport): Transition | null {
-  if (lastEnd === null || !lastEnd.crashed || (was.lastEnd?.crashed === true && was.lastEnd.pid === lastEnd.pid))
-    return null;
-  const { pid, exception, signal, reason } = lastEnd;
-  return line('warn', 'crash', name, `worker ${String(pid)} crashed: ${reason ?? 'no reason known'}`, {
+function crashLine(was: TargetReport, target: TargetReport): Transition | null {
+  const crash = newCrash(was, target);
+  if (crash === null) return null;
+  const { pid, exception, signal, reason } = crash;
+  return line('warn', 'crash', target.name, `worker ${String(pid)} crashed: ${reason ?? 'no reason known'}`, {
     pid,
     exception,
     signal,

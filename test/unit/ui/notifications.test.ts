@@ -129,6 +129,16 @@ describe('notifications', () => {
     ]);
   });
 
+  test('the next one counts, also by the same pid: in a container it is the same at every start', () => {
+    const again = { ...end, at: 60_000 };
+    expect(
+      play([0, [attached]], [1000, [{ ...attached, lastEnd: end }]], [60_000, [{ ...attached, lastEnd: again }]]),
+    ).toEqual([
+      [1000 + QUIET_MS, crashed],
+      [60_000 + QUIET_MS, crashed],
+    ]);
+  });
+
   test('its reason may come after its end', () => {
     const unknown = { ...end, crashed: false, exception: null, reason: null };
     const shown = play(

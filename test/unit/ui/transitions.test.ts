@@ -65,6 +65,12 @@ const cases: readonly (readonly [
     ['warn worker 43 crashed: ValueError: x'],
   ],
   ['the same crash', { ...waiting, lastEnd: crash }, { ...waiting, lastEnd: crash }, []],
+  [
+    'the next crash by the same pid',
+    { ...attached, lastEnd: crash },
+    { ...attached, lastEnd: { ...crash, at: 60_000 } },
+    ['warn worker 43 crashed: ValueError: x'],
+  ],
   ['an end without a crash', attached, { ...attached, lastEnd: { ...crash, crashed: false } }, []],
   ['a number that counts', waiting, { ...waiting, message: waiting.message.replace('43', '44') }, []],
   [
