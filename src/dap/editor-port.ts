@@ -175,10 +175,12 @@ export class EditorPort {
     for (const one of this.#sessions.keys()) this.endChild(one);
   }
 
-  #moved(slot: number, stopped: boolean): void {
+  #moved(slot: number, stops: boolean): void {
+    const session = this.#sessions.get(slot);
     // It was on its way when all were let go. Taken for a new one it would stop the others, whose stops would stop it, …
-    if (stopped && this.#sessions.get(slot)?.runsOn === true) return;
-    const { stop, run } = this.#stopAll.moved(slot, stopped, [...this.#sessions.keys()]);
+    if (stops && session?.runsOn === true) return;
+    const move = stops ? 'stops' : session?.isLive === true ? 'runs' : 'ends';
+    const { stop, run } = this.#stopAll.moved(slot, move, [...this.#sessions.keys()]);
     for (const one of stop) this.#sessions.get(one)?.run(false);
     for (const one of run) this.#sessions.get(one)?.run(true);
   }

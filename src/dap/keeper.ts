@@ -55,6 +55,11 @@ export class SessionKeeper {
     return this.#session.editor;
   }
 
+  /** Its editor knows of a worker. */
+  get isLive(): boolean {
+    return this.#session.isLive;
+  }
+
   /** Its worker was told to run on: a stop that it tells of now is over. */
   get runsOn(): boolean {
     return this.#session.runsOn;

@@ -80,6 +80,11 @@ export class Session {
     return { client, attached: attachKey !== null, initialize, attachArguments };
   }
 
+  /** The editor knows of a worker. */
+  get isLive(): boolean {
+    return this.#core.upstream?.phase === 'live';
+  }
+
   /** The worker was told to run on, and has not answered: a stop that it tells of now is over. */
   get runsOn(): boolean {
     const pending = [...(this.#core.upstream?.pending.values() ?? [])];

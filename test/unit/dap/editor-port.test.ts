@@ -64,17 +64,23 @@ describe('a port that closes', () => {
   });
 });
 
+/** Two sessions of one editor, each attached to its worker. */
+async function attachedToBoth(one: ScriptedDebugpy, two: ScriptedDebugpy) {
+  const keeper = await Keeper.start({ stopAll: true });
+  keeper.port.workerUp(one.link(1), 0);
+  const editor = await keeper.editor();
+  await editor.attach();
+  keeper.port.workerUp(two.link(2), 1);
+  const further = await keeper.editor();
+  await further.attach({}, { attach: { subProcessId: 1 } });
+  await until(() => keeper.of('verified').length === 2, 'both are attached');
+  return { keeper, editor, further };
+}
+
 describe('stopAll', () => {
   it('does not take a stop for a new one that was on its way when all were let go', async () => {
-    const keeper = await Keeper.start({ stopAll: true });
     const [one, two] = [new ScriptedDebugpy(), new ScriptedDebugpy(['continue'])];
-    keeper.port.workerUp(one.link(1), 0);
-    const editor = await keeper.editor();
-    await editor.attach();
-    keeper.port.workerUp(two.link(2), 1);
-    const further = await keeper.editor();
-    await further.attach({}, { attach: { subProcessId: 1 } });
-    await until(() => keeper.of('verified').length === 2, 'both are attached');
+    const { keeper, editor, further } = await attachedToBoth(one, two);
 
     one.event('stopped', { reason: 'breakpoint', threadId: 1 });
     await until(() => two.asked.includes('pause'), 'the other one is told to stop');
@@ -90,6 +96,19 @@ describe('stopAll', () => {
     // The next one of its own counts.
     two.event('stopped', { reason: 'breakpoint', threadId: 1 });
     await until(() => one.asked.includes('pause'), 'the first one is told to stop');
+    await keeper.port.close();
+  });
+
+  it('lets nobody go because one that was stopped for the sake of another ended', async () => {
+    const [one, two] = [new ScriptedDebugpy(), new ScriptedDebugpy()];
+    const { keeper, further } = await attachedToBoth(one, two);
+    one.event('stopped', { reason: 'breakpoint', threadId: 1 });
+    await until(() => two.asked.includes('pause'), 'the other one is told to stop');
+    two.event('stopped', { reason: 'pause', threadId: 1 });
+    await further.waitFor('stopped');
+    keeper.port.workerDown(2, { text: 'worker 2 exited' }, 1);
+    await further.waitFor('continued');
+    expect(one.asked).not.toContain('continue');
     await keeper.port.close();
   });
 });
