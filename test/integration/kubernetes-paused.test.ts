@@ -1,12 +1,11 @@
 /** A pod that is paused by the debugger while its kubelet probes it, on a real cluster: it lives, and nobody is lost. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kubeconfigFor } from '../support/kubernetes-access.ts';
-import type { Namespace } from '../support/kubernetes-cluster.ts';
+import { describe, expect, it } from 'vitest';
 import { ensureKubernetes } from '../support/kubernetes.ts';
 import { getOrSkip } from '../support/machine.ts';
 import { isReady, startPodApp, type PodApp } from '../support/pod-app.ts';
 import { ATTACHED, Rig } from '../support/rig.ts';
 import { BREAKPOINT_LINE } from '../support/sample-app.ts';
+import { suiteDeveloper } from '../support/suite-namespace.ts';
 import { until } from '../support/until.ts';
 
 const cluster = await getOrSkip(() => ensureKubernetes(['python314']));
@@ -74,18 +73,7 @@ const ASKED = {
 };
 
 describe.skipIf(cluster === undefined)('a paused pod with a liveness probe', { timeout: 240_000 }, () => {
-  let space: Namespace;
-  let kubeconfig: string;
-
-  beforeAll(async () => {
-    if (cluster === undefined) return;
-    space = await cluster.namespace();
-    ({ path: kubeconfig } = await kubeconfigFor(cluster, { namespace: space.name }));
-  }, 60_000);
-
-  afterAll(async () => {
-    await space.remove();
-  });
+  const space = suiteDeveloper(cluster);
 
   /** An app of that name, debugged. */
   async function stage(
@@ -101,7 +89,7 @@ describe.skipIf(cluster === undefined)('a paused pod with a liveness probe', { t
     const container = { command: command.split(' '), startupProbe, ...probes };
     const app = await startPodApp(cluster, { namespace: space.name, name, container, edit: () => text });
     const rig = await Rig.start(app, {
-      kubernetes: { deployment: name, namespace: space.name, kubeconfig },
+      kubernetes: { deployment: name, namespace: space.name, kubeconfig: space.kubeconfig },
       ...settings,
     });
     try {

@@ -7,6 +7,7 @@ import { ensureKubernetes } from '../support/kubernetes.ts';
 import { getOrSkip } from '../support/machine.ts';
 import { APP_PORT, startPodApp, type PodApp } from '../support/pod-app.ts';
 import { ReplicasStage, type Place } from '../support/replicas-stage.ts';
+import { suiteDeveloper } from '../support/suite-namespace.ts';
 import { wand } from '../support/wand.ts';
 
 const cluster = await getOrSkip(() => ensureKubernetes(['python314']));
@@ -105,16 +106,7 @@ describe.skipIf(cluster === undefined)('all pods of a deployment', () => {
 });
 
 describe.skipIf(cluster === undefined)('all pods', () => {
-  let space: Namespace;
-  let kubeconfig: string;
-
-  beforeAll(async () => {
-    if (cluster === undefined) return;
-    space = await cluster.namespace();
-    ({ path: kubeconfig } = await kubeconfigFor(cluster, { namespace: space.name }));
-  }, 60_000);
-
-  afterAll(() => space.remove());
+  const space = suiteDeveloper(cluster);
 
   it.each([
     ['of a StatefulSet, each made anew after the one before', 'StatefulSet', 1],
@@ -127,7 +119,7 @@ describe.skipIf(cluster === undefined)('all pods', () => {
       const command = [...SERVE, ...(each === 1 ? [] : ['--workers', String(each)])];
       const app = await startPodApp(cluster, { namespace: space.name, name, kind, replicas: 2, command });
       await app.scale(2);
-      const target = { [name]: name, namespace: space.name, kubeconfig, replica: 'all' };
+      const target = { [name]: name, namespace: space.name, kubeconfig: space.kubeconfig, replica: 'all' };
       const stage = await ReplicasStage.start(app, { kubernetes: target }, () => placesOf(app));
       try {
         await stage.everywhere(2, each);

@@ -1,12 +1,11 @@
 /** Every worker of gunicorn in a pod, on a real cluster: a session each, through kills and rollouts, and while paused. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CrewApp, gunicorn, PID, WSGI } from '../support/crew-app.ts';
-import { kubeconfigFor } from '../support/kubernetes-access.ts';
-import type { Namespace } from '../support/kubernetes-cluster.ts';
 import { ensureKubernetes } from '../support/kubernetes.ts';
 import { getOrSkip } from '../support/machine.ts';
 import { isReady, startPodApp, type PodApp } from '../support/pod-app.ts';
 import { BREAKPOINT_LINE } from '../support/sample-app.ts';
+import { suiteDeveloper } from '../support/suite-namespace.ts';
 import { until } from '../support/until.ts';
 
 const cluster = await getOrSkip(() => ensureKubernetes(['python314']));
@@ -14,25 +13,13 @@ const WORKERS = 2;
 const WELL = { httpGet: { path: '/well', port: 8000 } };
 
 describe.skipIf(cluster === undefined)('every worker in a pod', { timeout: 240_000 }, () => {
-  let space: Namespace;
-  let kubeconfig: string;
-
-  beforeAll(async () => {
-    if (cluster === undefined) return;
-    space = await cluster.namespace();
-    // With the documented rights and nothing more.
-    ({ path: kubeconfig } = await kubeconfigFor(cluster, { namespace: space.name }));
-  }, 60_000);
-
-  afterAll(async () => {
-    await space.remove();
-  });
+  const space = suiteDeveloper(cluster);
 
   /** A pod with the default security context. `line`: of the breakpoint in each worker; null: none. */
   async function stage(name: string, container: object, line: number | null): Promise<[PodApp, CrewApp]> {
     if (cluster === undefined) throw new Error('no cluster');
     const app = await startPodApp(cluster, { namespace: space.name, name, container, edit: () => WSGI });
-    const target = { kubernetes: { deployment: name, namespace: space.name, kubeconfig } };
+    const target = { kubernetes: { deployment: name, namespace: space.name, kubeconfig: space.kubeconfig } };
     return [app, await CrewApp.start(app, target, WORKERS, line)];
   }
 

@@ -1,11 +1,11 @@
 /** Workloads other than Deployments behind a Service, on a real cluster: which pod is meant, and that it is followed. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { IMAGES } from '../support/images.ts';
-import type { Namespace } from '../support/kubernetes-cluster.ts';
 import { ensureKubernetes } from '../support/kubernetes.ts';
 import { getOrSkip } from '../support/machine.ts';
 import { APP_PORT, startPodApp } from '../support/pod-app.ts';
 import { Rig } from '../support/rig.ts';
+import { suiteNamespace } from '../support/suite-namespace.ts';
 import { until } from '../support/until.ts';
 import { wand } from '../support/wand.ts';
 
@@ -23,14 +23,7 @@ const template = (app: string, restartPolicy = 'Always'): object => ({
 });
 
 describe.skipIf(cluster === undefined)('workloads', () => {
-  let space: Namespace;
-
-  beforeAll(async () => {
-    if (cluster === undefined) return;
-    space = await cluster.namespace();
-  }, 60_000);
-
-  afterAll(() => space.remove());
+  const space = suiteNamespace(cluster);
 
   const kubectl = (...args: readonly string[]): Promise<string> =>
     cluster?.kubectl('-n', space.name, ...args) ?? Promise.reject(new Error('no cluster'));

@@ -9,6 +9,7 @@ import { getOrSkip } from '../support/machine.ts';
 import { SERVE, startPodApp, type PodApp } from '../support/pod-app.ts';
 import { ATTACHED, Rig } from '../support/rig.ts';
 import { BREAKPOINT_LINE } from '../support/sample-app.ts';
+import { suiteNamespace } from '../support/suite-namespace.ts';
 import { until } from '../support/until.ts';
 import { wand } from '../support/wand.ts';
 
@@ -307,14 +308,7 @@ const ROWS: readonly Row[] = [
 ];
 
 describe.skipIf(cluster === undefined)('pods that do not run', () => {
-  let space: Namespace;
-
-  beforeAll(async () => {
-    if (cluster === undefined) return;
-    space = await cluster.namespace();
-  }, 60_000);
-
-  afterAll(() => space.remove());
+  const space = suiteNamespace(cluster);
 
   const ps = (...args: readonly string[]): ReturnType<typeof wand> =>
     wand(['ps', ...args, '-n', space.name, '--kubeconfig', cluster?.kubeconfig ?? ''], { cwd: '/' });
@@ -337,14 +331,7 @@ describe.skipIf(cluster === undefined)('pods that do not run', () => {
 });
 
 describe.skipIf(cluster === undefined)('pods that share their processes', () => {
-  let space: Namespace;
-
-  beforeAll(async () => {
-    if (cluster === undefined) return;
-    space = await cluster.namespace();
-  }, 60_000);
-
-  afterAll(() => space.remove());
+  const space = suiteNamespace(cluster);
 
   it.each([
     ['with their other containers', { shareProcessNamespace: true }],
