@@ -26,11 +26,6 @@ export class Sessions {
     this.#projectRoot = projectRoot;
   }
 
-  /** Slots whose session has a worker. */
-  get slots(): readonly number[] {
-    return [...this.#told.keys()];
-  }
-
   /** Hands the worker to the session of a slot. False: it is not entered (any more). */
   up(slot: number, worker: WorkerState, followed: Followed, state: TargetState, config: TargetConfig): boolean {
     const { entry, generation, process, seenAt, startedAt } = worker;

@@ -135,7 +135,13 @@ export class TargetRunner {
     this.#port.update({ terminateOnDisconnect: config.terminateOnDisconnect, stopAll: config.stopAll });
     this.#forwards.configure(config.forward);
     this.post({ type: 'config' });
-    if (remapped) for (const slot of this.#sessions.slots) this.post({ type: 'reenter', slot });
+    if (!remapped) return;
+    const { worker, slots } = this.#reconciler.state;
+    for (const { id, worker: one } of [{ id: 0, worker }, ...slots]) {
+      // One that is being entered is so by the former settings.
+      const isTouched = one?.entry.state === 'entering' || one?.entry.state === 'entered';
+      if (isTouched) this.post({ type: 'reenter', slot: id });
+    }
   }
 
   /** Takes the debugger out of the worker and puts it in again; the editor's session goes on. */

@@ -172,6 +172,17 @@ describe('the same worker again', () => {
     expect(set.agents.calls).toEqual(['enter 7', 'release 7', 'enter 7']);
   });
 
+  it('is entered anew by settings that changed meanwhile', async () => {
+    let answers = false;
+    const set = stage([worker], () => (answers ? ENTERED : null));
+    await until(() => set.agents.calls.length === 1, 'the first attempt');
+    answers = true;
+    const { config } = set.runner;
+    set.runner.update({ ...config, whilePaused: { ...config.whilePaused, readiness: 'fail' } });
+    await attached(set, 7, 2);
+    expect(set.agents.calls).toEqual(['enter 7', 'release 7', 'enter 7']);
+  });
+
   it('counts when it is another one', async () => {
     const set = stage([worker]);
     await attached(set, 7, 1);
