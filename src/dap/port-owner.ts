@@ -7,10 +7,12 @@ export interface PortOwner {
   readonly command: string | null;
   /** Command of the process that started it. */
   readonly parent: string | null;
+  /** Absolute: the folder that it runs in. */
+  readonly folder: string | null;
 }
 
 /** Of a port that is taken by nobody who can be named. */
-export const NOBODY: PortOwner = { pid: null, command: null, parent: null };
+export const NOBODY: PortOwner = { pid: null, command: null, parent: null, folder: null };
 
 const MAX_COMMAND = 120;
 
@@ -21,7 +23,9 @@ export function portOwner(port: number): PortOwner | null {
   if (sockets.size === 0) return null;
   const pids = attempt(() => readdirSync('/proc'), []).filter((name) => /^\d+$/.test(name));
   const pid = pids.find((candidate) => holdsOneOf(candidate, sockets));
-  return pid === undefined ? NOBODY : { pid: Number(pid), command: commandOf(pid), parent: commandOf(parentOf(pid)) };
+  if (pid === undefined) return NOBODY;
+  const folder = attempt(() => readlinkSync(`/proc/${pid}/cwd`), null);
+  return { pid: Number(pid), command: commandOf(pid), parent: commandOf(parentOf(pid)), folder };
 }
 
 /** "process 123 (python app.py)"; null when nobody can be named. */
@@ -34,15 +38,22 @@ export function describePortOwner(port: number): string | null {
 /**
  * What to do about a port that a process with that command has. Tools that forward ports for the same app are not to be
  * ended: they are told to leave ours alone. Tilt forwards by itself, Skaffold by a kubectl that it starts anew if it ends.
+ * The wand of another project is stopped as wand is.
  */
-export function portFix({ pid, command, parent }: PortOwner, port: number): string {
+export function portFix({ pid, command, parent, folder }: PortOwner, port: number): string {
   const programs = [command, parent].map(programOf);
   if (programs.includes('tilt'))
     return `take port_forwards=[${String(port)}] out of the Tiltfile: nothing needs it beside wand`;
   if (programs.includes('skaffold')) {
     return `take ${String(port)} out of \`portForward\` in skaffold.yaml, or leave out --port-forward: nothing needs it beside wand`;
   }
+  if (folder !== null && isWand(command)) return `\`wand stop\` in ${folder}`;
   return pid === null ? 'end that process' : `end it (kill ${String(pid)})`;
+}
+
+/** Of `node …/bin/wand watch …`, and of the sources: `node src/bin.ts watch …`. */
+function isWand(command: string | null): boolean {
+  return /(^|[\s/])(wand|debugwand|bin\.[jt]s) (watch|debug|init)(\s|$)/.test(command ?? '');
 }
 
 function programOf(command: string | null): string | undefined {

@@ -33,9 +33,12 @@ describe('the fix for a port that is taken', () => {
     ['skaffold dev --port-forward', /portForward/],
     ['/opt/tilt/bin/python app.py', /^end it \(kill 7\)$/],
     ['tilted', /^end it/],
+    ['node /usr/local/bin/wand watch --detach', /^`wand stop` in \/srv\/shop$/],
+    ['/opt/node/bin/node src/bin.ts debug --pid 7', /^`wand stop` in \/srv\/shop$/],
+    ['python wand.py watch', /^end it/],
     [null, /^end it/],
   ])('%s', (command, fix) => {
-    expect(portFix({ pid: 7, command, parent: 'bash' }, 5679)).toMatch(fix);
+    expect(portFix({ pid: 7, command, parent: 'bash', folder: '/srv/shop' }, 5679)).toMatch(fix);
   });
 
   it.each([
@@ -44,7 +47,9 @@ describe('the fix for a port that is taken', () => {
     ['bash', /^end it \(kill 7\)$/],
     [null, /^end it/],
   ])('of a kubectl that was started by %s', (parent, fix) => {
-    expect(portFix({ pid: 7, command: 'kubectl port-forward service/web 5679:80', parent }, 5679)).toMatch(fix);
+    expect(
+      portFix({ pid: 7, command: 'kubectl port-forward service/web 5679:80', parent, folder: '/srv/shop' }, 5679),
+    ).toMatch(fix);
   });
 
   it('of a process that cannot be named', () => {
