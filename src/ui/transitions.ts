@@ -70,9 +70,11 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
   }
   if (target.error !== null && target.error.message !== was.error?.message) found.push(errorLine(target));
   else if (!isBack && isNews(was, target)) {
-    // With an editor there, the line of the re-attach is about to say it, with its time; a crash has a line of its own.
+    // With an editor there, the line of the re-attach is about to say it, with its time; the first worker's attachment is
+    // none. A crash has a line of its own.
     const isCrash = target.lastEnd?.crashed === true && target.message.includes(target.lastEnd.reason ?? '');
-    const isTold = phase === 'attached' ? editor.connected && was.editor.connected : isCrash;
+    const isFirst = target.worker?.generation === 1;
+    const isTold = phase === 'attached' ? editor.connected && was.editor.connected && !isFirst : isCrash;
     const level = isTold ? 'debug' : 'info';
     found.push(line(level, 'phase', name, sentence(target), { phase }));
   }

@@ -48,6 +48,12 @@ const cases: readonly (readonly [
   ['nothing', attached, attached, []],
   ['figures', attached, { ...attached, worker: { ...worker, cpuPercent: 90 } }, []],
   ['a worker gone', attached, waiting, ['info waiting: worker 43 ended, waiting for the next one']],
+  [
+    'the first worker, awaited by an editor',
+    { ...waiting, editor: attached.editor },
+    { ...attachedFirst, worker: { ...worker, generation: 1 } },
+    [`info attached: ${attached.message}`],
+  ],
   ['the debugger back', waiting, back, ['info attached to worker 44 0.21 s after its start (reload)']],
   [
     'a crash',
