@@ -187,5 +187,7 @@ function causeOf(
     // Entered again. Only what was not counted before that still counts.
     return worker !== null && worker.generation > reattach.recorded ? worker.cause : null;
   }
+  // The user moved there: nothing ended, and its age says nothing.
+  if (state.preferred !== null && sameProcess(state.preferred, process)) return null;
   return reattachReason(previous, { classification, replica, worker: process }, state.ends);
 }

@@ -23,16 +23,15 @@ export function switchTo(state: TargetState, target: string, wanted: WantedWorke
   const workers = processes.filter((one) => isWorker(one) && (own.length === 0 || crew.includes(one)));
   const free = workers.filter((one) => !own.some((other) => sameProcess(one, other)));
   const others = free.filter((one) => state.worker === null || !sameProcess(one, state.worker.process));
-  if (wanted === null) return next(state, crew, free, others, target);
+  if (wanted === null) {
+    if (others.length === 0 && own.length > 0) throw hasSession(`every other worker of ${target}`);
+    return next(state, crew, free, others, target);
+  }
   const found = meant(state, target, wanted, processes);
   if (found !== null && free.includes(found)) return found;
   const name = wordFor(state, wanted);
   if (found !== null && workers.includes(found)) {
-    throw new DebugwandError({
-      code: 'worker-has-session',
-      message: `worker ${name} of ${target} has a debug session of its own`,
-      fix: "choose that session in your editor, or set workers: 'one' in the config",
-    });
+    throw hasSession(`worker ${name} of ${target}`);
   }
   const list = workers.map((one) => wordFor(state, one)).join(', ');
   throw new DebugwandError({
@@ -45,6 +44,14 @@ export function switchTo(state: TargetState, target: string, wanted: WantedWorke
       list === ''
         ? 'wait until it has a worker: `wand status`'
         : `the workers are ${list}; \`wand ps ${target}\` says more`,
+  });
+}
+
+function hasSession(who: string): DebugwandError {
+  return new DebugwandError({
+    code: 'worker-has-session',
+    message: `${who} has a debug session of its own`,
+    fix: "choose that session in your editor, or set workers: 'one' in the config",
   });
 }
 

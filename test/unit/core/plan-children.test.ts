@@ -272,6 +272,22 @@ describe('wand switch', () => {
     expect(() => pids(world.state, 12)).toThrow('worker 12 of api has a debug session of its own');
   });
 
+  it('says why it moves nowhere where each worker has a session', () => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    expect(() => pids(world.state, null)).toThrow('every other worker of api has a debug session of its own');
+  });
+
+  it('is no re-attachment', () => {
+    const world = new World().workers(worker(11), worker(12));
+    const before = world.reattaches();
+    world.see({ type: 'switch', worker: { pid: 12, startTime: 1200 } });
+    expect(world.seats()).toBe('0:12 ?:11');
+    expect(world.reattaches()).toBe(before);
+    // The next one is.
+    world.workers(worker(11)).verifies(0);
+    expect(world.reattaches()).toMatch(/^1 reload/);
+  });
+
   it.each([
     [99, 'api has no process 99'],
     [10, 'process 10 of api is no worker: gunicorn'],
