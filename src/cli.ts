@@ -21,6 +21,9 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'config-unreadable',
   'no-such-target',
   'no-such-worker',
+  'no-such-process',
+  'worker-ambiguous',
+  'worker-has-session',
   'target-ambiguous',
   'workload-not-found',
   'namespace-not-found',
@@ -65,7 +68,7 @@ function clusterOptions(command: Command): Command {
     .option('--context <name>', 'a context of the kubeconfig')
     .option('--kubeconfig <file>', 'default: KUBECONFIG, then ~/.kube/config')
     .option('--replica <pod>', 'the pod to take, or all; default: the newest one that is ready')
-    .option('--allow-context <name>', 'debug in this context although it does not look local', collect, [])
+    .option('--allow-context <name>', 'debug in this context although it does not look local', collect)
     .addOption(
       new Option('--ephemeral-containers <mode>', 'may a container be added to a pod that cannot be entered?').choices([
         'ask',
@@ -80,8 +83,8 @@ const CONTAINER = [
   "a container of Docker or Podman; of a pod, beside Kubernetes' options",
 ] as const;
 
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
 }
 
 function version(): string {
@@ -117,10 +120,10 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
       'watch the targets of the config and keep the debugger attached; with a command: start it and watch it',
     )
     .argument('[command...]', 'after --: a command to start, e.g. wand watch -- uvicorn app:app --reload')
-    .option('-t, --target <name>', 'only this target (may be given again)', collect, [])
+    .option('-t, --target <name>', 'only this target (may be given again)', collect)
     .option(...configOption)
     .option('-p, --port <port>', 'the port on 127.0.0.1 that the editor attaches to', port)
-    .option('--allow-context <name>', 'debug in this context although it does not look local', collect, [])
+    .option('--allow-context <name>', 'debug in this context although it does not look local', collect)
     .option('-d, --detach', 'run in the background')
     .option('--plain', 'plain lines instead of the live status line')
     .option('--json', 'one JSON object per line')
@@ -263,7 +266,7 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .option('-y, --yes', 'ask nothing: write it; nothing is started without --start')
     .option('--start', 'start `wand watch` with it, without a question')
     .option('--no-start', 'do not offer that')
-    .option('--editor <name>', `${EDITORS.join(', ')} (default: vscode; may be given again)`, collect, [])
+    .option('--editor <name>', `${EDITORS.join(', ')} (default: vscode; may be given again)`, collect)
     .action(
       run(async (options: Record<string, never>) => {
         const [{ initCommand }, { processIo }] = await Promise.all([
@@ -330,8 +333,9 @@ function describe(
 ): { name: string; description: string; options: { flags: string[]; description: string }[] }[] {
   return program.commands
     .filter((command) => !command.name().startsWith('_'))
-    .map((command) => ({
-      name: command.name(),
+    .flatMap((command) => [command.name(), ...command.aliases()].map((name) => ({ name, command })))
+    .map(({ name, command }) => ({
+      name,
       description: command.description(),
       options: command.options.map((option) => ({
         flags: [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),

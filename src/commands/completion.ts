@@ -17,7 +17,7 @@ const SHELLS: Readonly<Record<string, (commands: readonly CommandShape[]) => str
   fish: fishScript,
 };
 /** Their arguments, or the values of their `--target`, are names of targets. */
-const TAKE_TARGET = ['ps', 'restart', 'switch'];
+const TAKE_TARGET = ['ps', 'pods', 'status', 'restart', 'switch'];
 /** Options whose value nothing here can complete. */
 const TAKE_WORD: ReadonlySet<string> = new Set(
   '--container -c --service -s --selector -l --namespace -n --context --replica --allow-context --forward --lease'.split(

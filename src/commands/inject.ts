@@ -114,7 +114,7 @@ function choose({ classification, replica }: Look, pid: number | undefined): Cla
   if (found !== undefined) return found;
   throw new DebugwandError({
     code: 'no-such-process',
-    message: `there is no process ${String(pid)} in ${replica.name}`,
+    message: `${replica.name} has no process ${String(pid)}`,
     fix: 'take a pid that `wand ps` shows',
   });
 }

@@ -19,6 +19,8 @@ const COMMANDS: readonly CommandShape[] = [
   },
   { name: 'restart', description: 'restart a target', options: [] },
   { name: 'switch', description: 'another worker', options: [] },
+  { name: 'status', description: 'what it does', options: [] },
+  { name: 'pods', description: 'list the processes', options: [] },
   { name: 'init', description: 'set up', options: [{ flags: ['--editor'], description: 'which' }] },
   { name: 'inject', description: 'run a script', options: [] },
   { name: 'completion', description: 'print a script', options: [] },
@@ -30,7 +32,7 @@ describe('bash', () => {
     [['wand', 'w'], ['watch']],
     [
       ['wand', ''],
-      ['watch', 'restart', 'switch', 'init', 'inject', 'completion', '--help', '--version'],
+      ['watch', 'restart', 'switch', 'status', 'pods', 'init', 'inject', 'completion', '--help', '--version'],
     ],
     [
       ['wand', 'watch', '--'],
@@ -42,6 +44,8 @@ describe('bash', () => {
     ],
     [['wand', 'restart', 'w'], ['web']],
     [['wand', 'switch', 'w'], ['web']],
+    [['wand', 'status', 'w'], ['web']],
+    [['wand', 'pods', 'a'], ['api']],
     [['wand', 'init', '--editor', 'n'], ['nvim']],
     [['wand', 'completion', 'z'], ['zsh']],
     [['wand', 'inject', 'scr'], ['script.py']],
