@@ -28,6 +28,8 @@ class Pauses:
         # that ran on had it, nothing is taken any more.
         self._lock = threading.Lock()
         self._waiting = 0
+        # Each `begin` counts anew: a thread that was stopped for the former debugger may be late to go on.
+        self._round = 0
         self._settings: Dict[str, Any] = {}
         self._port = 0
         self._wake: Optional[List[int]] = None
@@ -44,6 +46,7 @@ class Pauses:
             self._settings = settings
             self._port = int(py_db._server_socket_name[1])
             self._ending = False
+            self._round += 1
             self._waiting = 0
             wake = self._wake
             if wake is None:
@@ -68,6 +71,7 @@ class Pauses:
     def in_child(self) -> None:
         """In a forked child: the thread is gone, and what it held is the parent's."""
         self._lock = threading.Lock()
+        self._round += 1
         self._waiting = 0
         wake, self._wake, self._thread = self._wake, None, None
         for descriptor in wake or ():
@@ -104,17 +108,17 @@ class Pauses:
 
             def on_thread_resume(self, *args: "Any", **kwargs: "Any") -> None:
                 # Also when pydevd lets the others run because an evaluation takes long.
-                pauses._runs(0)
+                pauses._runs(None)
                 usual.on_thread_resume(self, *args, **kwargs)
 
             @contextlib.contextmanager
             def notify_thread_suspended(self, *args: "Any", **kwargs: "Any") -> "Generator[None]":
-                pauses._waits()
+                stopped_in = pauses._waits()
                 try:
                     with usual.notify_thread_suspended(self, *args, **kwargs):
                         yield
                 finally:
-                    pauses._runs(1)
+                    pauses._runs(stopped_in)
 
         notifier.__class__ = Watched
 
@@ -123,14 +127,18 @@ class Pauses:
 
         return put_back
 
-    def _waits(self) -> None:
+    def _waits(self) -> int:
+        """Returns the round, for `_runs`."""
         with self._lock:
             self._waiting += 1
             self._ring()
+            return self._round
 
-    def _runs(self, threads_less: int) -> None:
+    def _runs(self, stopped_in: "Optional[int]") -> None:
+        """stopped_in: the round in which the thread that goes on was stopped; None: no thread does for good."""
         with self._lock:
-            self._waiting -= threads_less
+            if stopped_in == self._round:
+                self._waiting -= 1
             if self._standin is not None:
                 self._standin.let_go()
             self._ring()

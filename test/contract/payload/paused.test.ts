@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { get, PausedStage, PROBE_HEADERS, server } from '../../support/paused-stage.ts';
+import { python } from '../../support/python.ts';
+import { run } from '../../support/run.ts';
 import { until } from '../../support/until.ts';
 
 const UVICORN = server('uvicorn', 'asgi', 1, 'uvicorn', 'app:app', '--port', '$PORT');
@@ -316,4 +318,36 @@ describe('many, and those that leave', () => {
     await client.answer();
     expect(await impostor.answer()).toContain('/healthz');
   });
+});
+
+test('a thread that is late to go on does not count for the next debugger', async () => {
+  const code = `
+import contextlib, sys
+sys.path.insert(0, sys.argv[1])
+from _debugwand_paused import Pauses
+class Notifier:
+    @contextlib.contextmanager
+    def notify_thread_suspended(self):
+        yield
+class PyDB:
+    _server_socket_name = ("127.0.0.1", 1)
+    def __init__(self):
+        self._threads_suspended_single_notification = Notifier()
+    def thread_stops(self):
+        return self._threads_suspended_single_notification.notify_thread_suspended()
+pauses = Pauses()
+former = PyDB()
+put_back = pauses.begin(former, {})
+late = former.thread_stops()
+late.__enter__()
+put_back()
+pauses.end()
+now = PyDB()
+pauses.begin(now, {})
+late.__exit__(None, None, None)
+with now.thread_stops():
+    print(pauses._waiting)
+print(pauses._waiting)`;
+  const payload = join(import.meta.dirname, '../../../payload');
+  expect((await run(await python('3.14'), ['-B', '-c', code, payload])).split('\n')).toEqual(['1', '0']);
 });
