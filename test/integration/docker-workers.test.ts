@@ -37,7 +37,7 @@ describe.skipIf(docker === undefined)('every worker in a container', () => {
   }
 
   it('has a session, and stops', async () => {
-    expect(crew.editor.asked.map(({ subProcessId }) => subProcessId).toSorted()).toEqual([1, 2]);
+    expect(crew.editor.asked.map(({ subProcessId }) => subProcessId).toSorted((a, b) => a - b)).toEqual([1, 2]);
     await hitInEach();
   });
 
