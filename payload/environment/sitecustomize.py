@@ -1,7 +1,8 @@
-"""Owns how a Python from 3.10 (the oldest that debugpy is for) and before 3.14 that wand started is rung: by SIGURG, which it otherwise ignores. The handler fetches the
-doorbell from the agent that sent the signal and runs it, as CPython 3.14 does by itself. Until then nothing is started: no
-thread, no socket, no import. Python imports this as `sitecustomize`, wand having put its folder into PYTHONPATH; the app's
-own sitecustomize comes right after it. Imported by any Python, so it must be read by all of them."""
+"""Owns how a Python from 3.10 (the oldest that debugpy is for) to 3.13 that wand started is rung: by SIGURG, which it
+otherwise ignores. The handler fetches the doorbell from the agent that sent the signal and runs it, as CPython 3.14 does
+by itself. Until then nothing is started: no thread, no socket, no import. Python imports this as `sitecustomize`, wand
+having put its folder into PYTHONPATH; the app's own sitecustomize comes right after it. Imported by any Python, so it must
+be read by all of them."""
 
 # Any Python must be able to read it, so types stand in comments; and typeshed has no _signal.
 # pyright: reportTypeCommentUsage=false, reportUnknownMemberType=false

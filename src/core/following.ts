@@ -187,7 +187,8 @@ function causeOf(
     // Entered again. Only what was not counted before that still counts.
     return worker !== null && worker.generation > reattach.recorded ? worker.cause : null;
   }
-  // The user moved there: nothing ended, and its age says nothing.
-  if (state.preferred !== null && sameProcess(state.preferred, process)) return null;
+  // The user moved there: nothing ended, and its age says nothing. Another program in it later is another matter.
+  const isMove = state.preferred !== null && sameProcess(state.preferred, process);
+  if (isMove && !sameProcess(previous.worker, process)) return null;
   return reattachReason(previous, { classification, replica, worker: process }, state.ends);
 }

@@ -264,6 +264,17 @@ describe('wand switch', () => {
     expect(world.workers(worker(11), worker(12)).seats()).toBe('0:11 ?:12');
   });
 
+  it('is no re-attachment; another program in that worker is', () => {
+    const world = new World()
+      .workers(worker(11), worker(12))
+      .see({ type: 'editor', connected: true, client: 'a test' });
+    world.see({ type: 'switch', worker: { pid: 12, startTime: 1200 } }).verifies(0);
+    expect(world.reattaches()).toBe('0, –');
+    world.workers(worker(11), { ...worker(12), execId: 'another' }).verifies(0);
+    expect(world.seats()).toBe('0:12* ?:11');
+    expect(world.reattaches()).toBe('1 reload 60000 ms, –');
+  });
+
   it('moves the first session to a worker that has none', () => {
     const world = new World({ maxWorkers: 2 }).workers(worker(11), worker(12), worker(13)).editor().opens(1);
     expect(pids(world.state, 13)).toBe(13);
