@@ -199,7 +199,10 @@ export function buildProgram(argv: readonly string[], done: (code: number) => vo
     .description('what the running daemon does')
     .option('--json', 'the whole report as JSON')
     .argument('[target...]', 'only these targets')
-    .option('--ready', 'one line; exit 0 if every target is ready, else 1')
+    .option(
+      '--ready',
+      'one line; exit 0 if an editor can attach to every target (its app may still be awaited), else 1',
+    )
     .option(...configOption)
     .action(
       run(async (targets: string[], options: Record<string, never>) => {
