@@ -1,7 +1,8 @@
 // Owns where a config may lie: the only importer of cosmiconfig. It finds the file and leaves it unread where it can,
 // so that `wand status` learns the project's folder without running anybody's code. Reading is load.ts.
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { cosmiconfig, type Loader } from 'cosmiconfig';
 import { DebugwandError, messageOf } from '../lib/errors.ts';
 import { parseJson } from '../lib/json.ts';
@@ -11,14 +12,14 @@ export const NAME = 'debugwand';
 const MODULES = ['ts', 'mts', 'js', 'mjs', 'cjs'];
 const DATA = ['json', 'yaml', 'yml'];
 
-/** In this order, in the working directory first, then in each folder above it. */
-export const SEARCH_PLACES: readonly string[] = [
+/** Files that are a config as a whole. */
+const OWN_PLACES: readonly string[] = [
   ...[...MODULES, ...DATA].map((extension) => `${NAME}.config.${extension}`),
   `.${NAME}rc`,
   ...[...DATA, ...MODULES].map((extension) => `.${NAME}rc.${extension}`),
-  'package.json',
-  'pyproject.toml',
 ];
+/** In this order, in the working directory first, then in each folder above it. */
+export const SEARCH_PLACES: readonly string[] = [...OWN_PLACES, 'package.json', 'pyproject.toml'];
 
 /** Takes a file as it is, unread. */
 const taken: Loader = () => ({ found: true });
@@ -58,6 +59,9 @@ export async function findConfig(cwd: string): Promise<string | null> {
     for (let folder = resolve(cwd); ; folder = dirname(folder)) {
       const result = await explorer.search(folder);
       if (result !== null) return result.filepath;
+      // cosmiconfig passes over an empty file. Whoever has just made it is told what goes in there.
+      const empty = OWN_PLACES.map((name) => join(folder, name)).find(isFile);
+      if (empty !== undefined) return empty;
       if (dirname(folder) === folder) return null;
     }
   } catch (error) {
@@ -68,6 +72,10 @@ export async function findConfig(cwd: string): Promise<string | null> {
       cause: error,
     });
   }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /** The section of a package.json or pyproject.toml that is ours; other files are the config as a whole. */

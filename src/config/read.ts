@@ -53,7 +53,11 @@ function readData(file: string, text: string): unknown {
     throw new DebugwandError({
       code: 'config-missing',
       message: `${file} has no config of debugwand in it`,
-      fix: 'see debugwand.config.example.ts for what goes in there, or let `wand init` write a config',
+      // A file that is there stays as it is.
+      fix:
+        section === null
+          ? 'write it as debugwand.config.example.ts does, or remove it and let `wand init` write one'
+          : 'see debugwand.config.example.ts for what goes in there, or let `wand init` write a config',
     });
   }
   return section;

@@ -75,6 +75,24 @@ describe('a config is found and read', () => {
     const empty = await failure(loadConfig({ cwd: project.path, file: 'package.json' }, never));
     expect(empty.message).toContain('has no config of debugwand in it');
   });
+
+  test.each([
+    ['debugwand.config.yaml', 'has no config of debugwand in it', 'remove it and let `wand init` write one'],
+    ['.debugwandrc', 'has no config of debugwand in it', 'remove it and let `wand init` write one'],
+    ['debugwand.config.json', 'Unexpected end of JSON input', 'mend the syntax'],
+    ['debugwand.config.ts', 'has no default export', 'export default'],
+  ])('%s without anything in it is found, and told as such', async (file, says, fix) => {
+    await using project = await folder({ [file]: '\n', 'inner/app.py': '' });
+    const empty = await failure(loadConfig({ cwd: project.at('inner') }, never));
+    expect(empty.message).toContain(project.at(file));
+    expect(empty.message).toContain(says);
+    expect(empty.fix).toContain(fix);
+  });
+
+  test('one without anything in it gives way to another one beside it', async () => {
+    await using project = await folder({ 'debugwand.config.yaml': '', 'debugwand.config.json': JSON_TEXT });
+    expect(await findConfig(project.path)).toBe(project.at('debugwand.config.json'));
+  });
 });
 
 describe('faults name file, line and column', () => {
