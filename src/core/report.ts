@@ -43,7 +43,8 @@ export function targetReport(
     entry: entryReport(state),
     editor: { connected: state.editor.connected, client: state.editor.client },
     workers: workerSlots(config, state, plan),
-    workersLeftOut: state.leftOut,
+    // Kept while nothing runs, so that the editor's user is told once.
+    workersLeftOut: state.followed.some(({ classification }) => classification !== null) ? state.leftOut : 0,
     stoppedAt: stopPlaces(state)[0] ?? null,
     reattach: {
       count: state.reattach.count,

@@ -5,6 +5,7 @@ import type { TargetState } from '../../../src/core/state.ts';
 import { switchTo } from '../../../src/core/switch.ts';
 import type { TargetConfig } from '../../../src/core/types.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
+import { REPLICA } from './facts.ts';
 import { ARBITER, NOW, worker, World } from './world.ts';
 
 describe('further workers', () => {
@@ -36,6 +37,15 @@ describe('further workers', () => {
       'tell 2 of 3 workers have a debug session: maxWorkers is 2. The others run without the debugger',
     ]);
     expect(world.state.leftOut).toBe(2);
+    // While nothing runs nobody is left out; those that come back are no news.
+    const leftOut = (): number => targetReport(world.config, world.state, world.plan(), []).workersLeftOut;
+    world.news();
+    expect(leftOut()).toBe(2);
+    world.replicas();
+    expect(leftOut()).toBe(0);
+    world.replicas(REPLICA).workers(worker(11), worker(12), worker(13), worker(14));
+    expect(leftOut()).toBe(2);
+    expect(world.news().filter((line) => line.startsWith('tell'))).toEqual([]);
   });
 
   it.each<[string, (world: World) => World]>([
