@@ -97,8 +97,8 @@ function show(findings: Findings, targets: readonly Proposal[], notes: readonly 
       findings.top.has(name),
     ),
     ...new Set(findings.workloads.map(({ file }) => file)),
-    `${String(sources.length)} Python files`,
-    noContainers === null ? `${String(containers.length)} running containers` : `no containers (${noContainers})`,
+    counted(sources.length, 'Python file'),
+    noContainers === null ? counted(containers.length, 'running container') : `no containers (${noContainers})`,
   ];
   io.print(`looked at ${findings.root}: ${printable(found.join(', '))}`);
   for (const { name, because, input, mappings } of targets) {
@@ -126,4 +126,8 @@ function nothingFound({ root }: Findings, { env }: InitIo): DebugwandError {
     message: `there is nothing in ${root} that looks like a Python app: no Compose service, no running container, no app`,
     fix: `go to the project, or start its container first; or do without a config: \`${wand} watch -- python app.py\`, \`${wand} debug --container NAME\``,
   });
+}
+
+function counted(count: number, what: string): string {
+  return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
 }

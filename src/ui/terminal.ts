@@ -86,7 +86,7 @@ function figuresThatFit(target: TargetReport, room: number): readonly string[] {
   const { worker, reattach, editor, port } = target;
   const figures: { readonly text: string; readonly worth: number }[] = [];
   if (worker !== null && target.kind === 'kubernetes') figures.push({ text: printable(worker.replica), worth: 3.5 });
-  if (reattach.last !== null) figures.push({ text: seconds(reattach.last.ms), worth: 3 });
+  if (reattach.last !== null) figures.push({ text: `back in ${seconds(reattach.last.ms)}`, worth: 3 });
   if (worker !== null) {
     figures.push({ text: `cpu ${worker.cpuPercent.toFixed(1)} %`, worth: 1 });
     figures.push({ text: megabytes(worker.rssBytes), worth: 2 });

@@ -150,6 +150,7 @@ describe('wand init', () => {
     ];
     const talk = io(project, { containers });
     await initCommand({ yes: true }, talk);
+    expect(talk.said[0]).toMatch(/1 Python file, 5 running containers$/);
     expect((await load(project)).targets.map(({ name, source }) => ({ name, source }))).toEqual([
       { name: 'mounts-it', source: { kind: 'docker', container: 'mounts it' } },
       { name: 'x', source: { kind: 'docker', container: 'x' } },

@@ -30,9 +30,9 @@ test('one line a target, names and phases below each other', () => {
     stoppedAt: 'app.py:12',
   };
   expect(shown(report([attached, stopped, waiting, blocked]), wide)).toEqual([
-    '● api     attached  worker 43: spawned by the uvicorn reloader 17  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code',
-    '◆ web     stopped   stopped at app.py:12  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code',
-    '○ api     waiting   worker 43 ended, waiting for the next one  0.14 s  :5679  VS Code',
+    '● api     attached  worker 43: spawned by the uvicorn reloader 17  back in 0.14 s  cpu 1.2 %  64 MB  :5679  VS Code',
+    '◆ web     stopped   stopped at app.py:12  back in 0.14 s  cpu 1.2 %  64 MB  :5679  VS Code',
+    '○ api     waiting   worker 43 ended, waiting for the next one  back in 0.14 s  :5679  VS Code',
     '✗ worker  blocked   Python 3.11 is too old  :5680  no editor',
     '  fix: use an image with 3.14',
   ]);
@@ -46,20 +46,22 @@ test.each([
   const message = 'stopped at app.py:12';
   const pause = { since: NOW - 500, until, limits: ['liveness probe by exec'] };
   const stopped: TargetReport = { ...attached, phase: 'stopped', message, stoppedAt: 'app.py:12', pause };
-  expect(shown(report([stopped]), wide)[0]).toBe(`◆ api  stopped   ${said}  0.14 s  cpu 1.2 %  64 MB  :5679  VS Code`);
+  expect(shown(report([stopped]), wide)[0]).toBe(
+    `◆ api  stopped   ${said}  back in 0.14 s  cpu 1.2 %  64 MB  :5679  VS Code`,
+  );
 });
 
 test('the ports that lead to the app, and what is wrong with one', () => {
   const ready = { localPort: 8000, remotePort: 'http', state: 'ready', message: 'to api', connections: 3 } as const;
   const forwards = [ready, { ...ready, localPort: 9000, state: 'blocked' } as const];
   expect(shown(report([{ ...attached, forwards }]), wide)[0]).toBe(
-    '● api  attached  worker 43: spawned by the uvicorn reloader 17  0.14 s  cpu 1.2 %  64 MB  app on 8000, 9000 blocked  :5679  VS Code',
+    '● api  attached  worker 43: spawned by the uvicorn reloader 17  back in 0.14 s  cpu 1.2 %  64 MB  app on 8000, 9000 blocked  :5679  VS Code',
   );
 });
 
 test('what does not fit goes, what matters least first', () => {
   const at = (width: number): string => shown(report([attached]), { ...wide, width })[0] ?? '';
-  expect(at(80)).toBe('● api  attached  worker 43: spawned by the uvico…  0.14 s  64 MB  :5679  VS Code');
+  expect(at(80)).toBe('● api  attached  worker 43: spawned by t…  back in 0.14 s  64 MB  :5679  VS Code');
   expect(at(60)).toBe('● api  attached  worker 43: spawned by the …  :5679  VS Code');
   expect(at(45)).toBe('● api  attached  worker 43: spawned b…  :5679');
   expect(at(10)).toBe('● api  attached  wo…'.slice(0, 20));
