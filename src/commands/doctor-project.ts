@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.ts';
 import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { askDaemon } from '../daemon/control-client.ts';
 import { lockHolder, type LockHolder } from '../daemon/lock.ts';
-import { portOwner } from '../dap/port-owner.ts';
+import { NOBODY, portFix, portOwner } from '../dap/port-owner.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { lockPath, socketPath } from '../lib/paths.ts';
 import { failed, ok, skip, warn, type Check, type Mend } from './doctor-check.ts';
@@ -114,7 +114,8 @@ async function portCheck(target: TargetConfig, root: string, daemon: LockHolder 
   const otherwise = `set another \`port\` for ${target.name}`;
   if (holder !== null) return heldByWand(name, holder, root, otherwise);
   const who = pid === null ? 'another process' : `${owner?.command ?? 'process'} (pid ${String(pid)})`;
-  const fix = `end it, or ${otherwise}`;
+  // As the daemon says it: what forwards ports for the same app is told to leave ours alone, not ended.
+  const fix = `${portFix(owner ?? NOBODY, target.port)}, or ${otherwise}`;
   return { name, state: 'fail', detail: `held by ${who}`, fix, mend: null };
 }
 

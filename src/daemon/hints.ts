@@ -14,6 +14,8 @@ export interface HintsHooks {
   /** `anew`: what waits for its next try is tried now, too. */
   readonly look: (anew: boolean) => void;
   readonly changed: () => void;
+  /** Ports of ours that are known to be taken: the error of their target names who has them, and the fix. */
+  readonly portsTaken: () => ReadonlySet<number>;
   readonly log: Log;
 }
 
@@ -78,7 +80,8 @@ export class Hints {
   }
 
   reports(): readonly HintReport[] {
-    const ours = ourPorts(this.#targets);
+    const taken = this.#hooks.portsTaken();
+    const ours = ourPorts(this.#targets).filter(({ port }) => !taken.has(port));
     const followed = this.#followers.map((follower) => follower.report(ours));
     if (this.#notified === null) return followed;
     const message = '`wand notify` was called';

@@ -52,6 +52,10 @@ export class Supervisor {
       changed: () => {
         this.#changed();
       },
+      portsTaken: () => {
+        const blocked = [...this.#runners.values()].filter(({ portTaken }) => portTaken);
+        return new Set(blocked.map(({ config: { port } }) => port));
+      },
       log: options.log,
     });
   }

@@ -111,6 +111,11 @@ export class TargetRunner {
     return this.#target;
   }
 
+  /** Somebody else has the editors' port. */
+  get portTaken(): boolean {
+    return this.#reconciler.state.fault?.code === 'port-taken';
+  }
+
   /** Binds the port and starts watching. A port that is taken is a fault of this target, tried again until it is free. */
   start(): void {
     this.#tasks.run('bind the port', () => this.#bind());

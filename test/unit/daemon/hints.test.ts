@@ -18,6 +18,7 @@ function stage(): Stage {
   const hints = new Hints({
     look: (anew) => looks.push(anew),
     changed: () => undefined,
+    portsTaken: () => new Set(),
     log: { ...silentLog(), warn: (text) => warnings.push(text) },
   });
   return { hints, looks, warnings, [Symbol.asyncDispose]: () => hints.close() };

@@ -1,4 +1,6 @@
 // The set of targets, one of which cannot be started for as long as the test says so.
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Phase, TargetReport } from '../../../src/core/status.ts';
 import type { ProjectConfig, TargetConfig } from '../../../src/core/types.ts';
@@ -6,6 +8,7 @@ import { Supervisor } from '../../../src/daemon/supervisor.ts';
 import { DebugwandError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
 import { FakeTarget } from '../../support/fake-target.ts';
+import { eventServer, replay } from '../../support/event-server.ts';
 import { until } from '../../support/until.ts';
 import { CONFIG } from '../core/facts.ts';
 
@@ -143,5 +146,31 @@ describe('a target that cannot be started', () => {
     await supervisor.apply(project('api', 'web'));
     await supervisor.close();
     expect(targets.get('web')?.closed).toBe(true);
+  });
+});
+
+describe('a port that a tool of the dev loop has', () => {
+  it('is told of once: by the target that cannot have it', async () => {
+    faults.clear();
+    const held = createServer().listen(0, '127.0.0.1');
+    await once(held, 'listening');
+    const { port } = held.address() as AddressInfo;
+    const portEvent = { localPort: port, resourceType: 'service', resourceName: 'web' };
+    await using server = await eventServer(replay({ result: { timestamp: '2020-01-01T00:00:00Z', portEvent } }));
+    const nothing = (): void => undefined;
+    const log: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+    const options = { log, onChange: nothing, inheritStdio: false, page: () => null, confirm: null };
+    const supervisor = new Supervisor(project(), options);
+    try {
+      const config = project('api');
+      const targetsHere = config.targets.map((target) => ({ ...target, port }));
+      await supervisor.apply({ ...config, targets: targetsHere, skaffold: { events: server.url } });
+      await until(() => supervisor.report().targets[0]?.error?.code === 'port-taken', 'the port is missed');
+      await until(() => supervisor.report().hints[0]?.state === 'connected', 'the tool has said what it has');
+      expect(supervisor.report().hints[0]?.problems).toEqual([]);
+    } finally {
+      await supervisor.close();
+      held.close();
+    }
   });
 });
