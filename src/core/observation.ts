@@ -47,7 +47,8 @@ export type Observation =
   | { readonly type: 'told'; readonly count: number }
   /** The user wants the first session to be that worker's. */
   | { readonly type: 'switch'; readonly worker: ProcessKey }
-  | { readonly type: 'stopped'; readonly where: string | null; readonly slot?: number }
+  /** `along`: because another worker stopped; absent: no. */
+  | { readonly type: 'stopped'; readonly where: string | null; readonly slot?: number; readonly along?: boolean }
   | { readonly type: 'port'; readonly bound: boolean; readonly fault: DebugwandError | null }
   /** The waiting for a next try ends now. */
   | { readonly type: 'retry' }

@@ -9,7 +9,8 @@ import { followsAll, homeOf, nowOf, workerName, type FollowedReplica } from './f
 import { replicaKey } from './identity.ts';
 import { planChildren, planEnds, stepFor } from './plan-children.ts';
 import { chooseReplicas } from './replica-choice.ts';
-import { stopPlaces, type TargetState } from './state.ts';
+import type { TargetState } from './state.ts';
+import { stopsOf } from './stops.ts';
 import { endOf } from './worker-end.ts';
 
 export type Action =
@@ -92,7 +93,7 @@ function blocked(error: DebugwandError, rest: Partial<Plan> = {}): Plan {
 function decide(config: TargetConfig, state: TargetState, means: Means, now: number): Plan {
   const { snapshot, followed } = state;
   if (snapshot === null) return outcome('waiting', 'looking for the target');
-  const isStopped = stopPlaces(state).length > 0;
+  const isStopped = stopsOf(state).length > 0;
   const before = followed.map(({ replica }) => replica);
   const replicas = chooseReplicas(snapshot.replicas, before, followsAll(config.source), isStopped);
   if (replicas.map(replicaKey).join() !== followed.map(({ key }) => key).join()) {
@@ -155,17 +156,9 @@ function withOthers(decided: Plan, others: readonly Pick<Plan, 'actions' | 'wake
     actions: [decided, ...others].flatMap(({ actions }) => actions),
     wakeAt: due.length === 0 ? null : Math.min(...due),
   };
-  const stopped = state.slots.find(({ stoppedAt }) => stoppedAt !== null);
-  if (
-    stopped?.worker === undefined ||
-    stopped.worker === null ||
-    state.editor.stoppedAt !== null ||
-    all.error !== null
-  ) {
-    return all;
-  }
-  const name = workerName(state, stopped.worker.process);
-  return { ...all, phase: 'stopped', message: `${name} stopped at ${stopped.stoppedAt ?? ''}` };
+  const stop = stopsOf(state)[0];
+  if (stop === undefined || stop.worker === null || stop.slot === 0 || all.error !== null) return all;
+  return { ...all, phase: 'stopped', message: `${workerName(state, stop.worker.process)} stopped at ${stop.where}` };
 }
 
 /** A container that is going down looks like a lost agent first; and one that is gone is news of the platform's watch. */
@@ -192,7 +185,9 @@ function decideWorker(config: TargetConfig, state: TargetState, means: Means, no
           `${name}: ${worker.process.pid === classification?.chosen?.pid ? classification.chosen.reason : ''}`,
           { actions },
         )
-      : outcome('stopped', `stopped at ${state.editor.stoppedAt}`, { actions });
+      : outcome('stopped', `${state.slots.length > 0 ? `${name} ` : ''}stopped at ${state.editor.stoppedAt}`, {
+          actions,
+        });
   }
   const step = stepFor(worker, config, state, means, now);
   if (step === null) return outcome('waiting', `${name} is not to be reached just now`);

@@ -6,7 +6,8 @@ import { pauseBudget, pauseReport } from './pause-budget.ts';
 import type { Plan } from './plan.ts';
 import { homeOf, nowOf, replicaOf, type FollowedReplica } from './followed-replica.ts';
 import { replicaKey } from './identity.ts';
-import { proofOf, stopPlaces, type TargetState } from './state.ts';
+import { proofOf, type TargetState } from './state.ts';
+import { stopsOf } from './stops.ts';
 import { workerSlots } from './worker-slots.ts';
 import { processReport } from './process-report.ts';
 import { lastEnd } from './worker-end.ts';
@@ -45,7 +46,7 @@ export function targetReport(
     workers: workerSlots(config, state, plan),
     // Kept while nothing runs, so that the editor's user is told once.
     workersLeftOut: state.followed.some(({ classification }) => classification !== null) ? state.leftOut : 0,
-    stoppedAt: stopPlaces(state)[0] ?? null,
+    stoppedAt: stopsOf(state)[0]?.where ?? null,
     reattach: {
       count: state.reattach.count,
       last: state.reattach.history.at(-1) ?? null,
@@ -65,7 +66,7 @@ export function targetReport(
     }),
     cluster: state.snapshot?.cluster ?? null,
     forwards,
-    pause: stopPlaces(state).length === 0 ? null : pauseReport(budget, state.pause.since),
+    pause: stopsOf(state).length === 0 ? null : pauseReport(budget, state.pause.since),
     pauseBudget: budget,
   };
 }
@@ -77,8 +78,7 @@ function troubleOf(place: FollowedReplica | undefined): string {
 
 /** Of the worker that is stopped, else of the first session's. */
 function budgetOf(config: TargetConfig, state: TargetState): BudgetReport | null {
-  const stopped = state.slots.find(({ stoppedAt }) => stoppedAt !== null)?.worker ?? null;
-  const worker = state.editor.stoppedAt === null ? (stopped ?? state.worker) : state.worker;
+  const worker = stopsOf(state)[0]?.worker ?? state.worker;
   const entry = worker?.entry;
   if (worker === null || entry?.state !== 'entered') return null;
   const place = replicaOf(state, worker.process);

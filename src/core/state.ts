@@ -9,7 +9,7 @@ import type { Followed } from './exit-reason.ts';
 import type { ProcessKey } from './identity.ts';
 import type { Observation } from './observation.ts';
 import { eachTree, everyWorker, nowFollowing, observeReplica } from './observe-replica.ts';
-import { goesOn, RUNS, stops, type PauseState } from './pause-budget.ts';
+import { RUNS, type PauseState } from './pause-budget.ts';
 import { retryAgent } from './agent-state.ts';
 import {
   counted,
@@ -22,6 +22,7 @@ import {
   type Reattaches,
   type WorkerState,
 } from './entry-state.ts';
+import { withStop } from './stops.ts';
 import type { WorkerEnd } from './worker-end.ts';
 
 export interface TargetState {
@@ -59,6 +60,8 @@ export interface TargetState {
   readonly notices: readonly string[];
   /** The worker that the user asked for by `wand switch`. */
   readonly preferred: ProcessKey | null;
+  /** Slots whose workers stopped, the last time that they did, only because another one had. */
+  readonly stoppedAlong: readonly number[];
   readonly pause: PauseState;
   readonly reattach: Reattaches;
   /** The port could not be bound, or another fault of the target as a whole. */
@@ -95,6 +98,7 @@ export const INITIAL_STATE: TargetState = {
   leftOut: 0,
   notices: [],
   preferred: null,
+  stoppedAlong: [],
   pause: RUNS,
   reattach: NO_REATTACHES,
   fault: null,
@@ -211,7 +215,7 @@ export function observe(
     case 'switch':
       return eachTree({ ...state, preferred: seen.worker }, config, now);
     case 'stopped':
-      return withStop(state, seen.slot ?? 0, seen.where, now);
+      return withStop(state, seen, now);
     case 'port':
       return { ...state, portBound: seen.bound, fault: seen.fault };
     default:
@@ -248,21 +252,6 @@ function withEditor(
   if (connected) return { ...state, editor };
   const alone = { ...state, editor, slots: state.slots.map(endedSlot), leftOut: 0, notices: [] };
   return state.slots.length === 0 ? alone : eachTree(alone, config, now);
-}
-
-/** The pause of the target lasts from the first stop to the moment that all run. */
-function withStop(state: TargetState, slot: number, where: string | null, now: number): TargetState {
-  const next =
-    slot === 0
-      ? { ...state, editor: { ...state.editor, stoppedAt: where } }
-      : onSlot(state, slot, (one) => ({ ...one, stoppedAt: where }));
-  return { ...next, pause: stopPlaces(next).length === 0 ? goesOn(state.pause, now) : stops(state.pause, now) };
-}
-
-/** Where workers are stopped, the first session's first. */
-export function stopPlaces(state: TargetState): readonly string[] {
-  const all = [state.editor.stoppedAt, ...state.slots.map(({ stoppedAt }) => stoppedAt)];
-  return all.filter((where) => where !== null);
 }
 
 export function slotOf(state: TargetState, generation: number): ChildSlot | null {

@@ -51,6 +51,8 @@ export interface WorkerSlotReport {
   /** An editor has its session. */
   readonly session: boolean;
   readonly stoppedAt: string | null;
+  /** It stopped only because another worker had (`stopAll`). Absent: no. */
+  readonly stoppedAlong?: true;
   /** Of the session: how often it got another worker, and the last time; the history of slot 0 is the target's. */
   readonly reattach: { readonly count: number; readonly last: ReattachReport | null };
   /** In words: why it is debugged, or what it waits for. */

@@ -23,6 +23,7 @@ export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan
     phase: state.editor.stoppedAt !== null ? 'stopped' : plan.error === null ? phaseOf(worker) : 'blocked',
     session: state.editor.connected,
     stoppedAt: state.editor.stoppedAt,
+    ...along(state, 0, state.editor.stoppedAt),
     reattach: countOf(state.reattach),
     message: messageOfFirst(state, plan),
   };
@@ -45,6 +46,7 @@ export function workerSlots(config: TargetConfig, state: TargetState, plan: Plan
 /** The target's own message, where that is about another worker: what this one does. */
 function messageOfFirst(state: TargetState, plan: Plan): string {
   const { editor, slots, worker } = state;
+  if (plan.phase === 'stopped' && editor.stoppedAt !== null) return stopText(state, 0, editor.stoppedAt);
   const isOfAnother = plan.phase === 'stopped' && editor.stoppedAt === null;
   if (isOfAnother && slots.length > 0) return worker === null ? 'waits for a worker' : 'attached';
   return worker === null ? plan.message : plan.message.replace(`${workerName(state, worker.process)}: `, '');
@@ -66,15 +68,29 @@ function slotReport(config: TargetConfig, state: TargetState, slot: ChildSlot): 
     phase: session.state === 'left' ? null : stoppedAt !== null ? 'stopped' : phaseOf(worker),
     session: session.state === 'open',
     stoppedAt,
+    ...along(state, id, stoppedAt),
     reattach: countOf(slot.reattach),
-    message: messageOf(config, slot),
+    message: messageOf(config, state, slot),
   };
 }
 
-function messageOf(config: TargetConfig, { worker, stoppedAt, session }: ChildSlot): string {
+function along(
+  { stoppedAlong }: TargetState,
+  slot: number,
+  stoppedAt: string | null,
+): Pick<WorkerSlotReport, 'stoppedAlong'> {
+  return stoppedAt !== null && stoppedAlong.includes(slot) ? { stoppedAlong: true } : {};
+}
+
+/** Where it is, is of interest only if that is why it stopped. */
+function stopText({ stoppedAlong }: TargetState, slot: number, stoppedAt: string): string {
+  return stoppedAlong.includes(slot) ? 'stopped with the others' : `stopped at ${stoppedAt}`;
+}
+
+function messageOf(config: TargetConfig, state: TargetState, { id, worker, stoppedAt, session }: ChildSlot): string {
   if (session.state === 'left') return 'its debug session was ended: it runs without the debugger';
   if (worker === null) return 'waits for a worker';
-  if (stoppedAt !== null) return `stopped at ${stoppedAt}`;
+  if (stoppedAt !== null) return stopText(state, id, stoppedAt);
   const { entry } = worker;
   switch (entry.state) {
     case 'entered':

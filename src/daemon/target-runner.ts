@@ -205,7 +205,7 @@ export class TargetRunner {
       case 'child-refused':
         return this.post({ type: 'child-refused', slot, why: event.why });
       case 'stopped':
-        return this.post({ type: 'stopped', where: event.where, slot });
+        return this.post({ type: 'stopped', where: event.where, slot, along: event.along });
       case 'verified':
         this.#actions.unhold(event.generation);
         return this.post({ type: 'verified', generation: event.generation, at: event.at });

@@ -31,7 +31,9 @@ export type EditorPortEvent =
   | { readonly type: 'listening'; readonly port: number }
   /** The editor said that it opens no session for a further worker. */
   | { readonly type: 'child-refused'; readonly why: string }
-  | SessionEvent;
+  /** `along`: because another worker stopped, whose stop is the one to look at. */
+  | (Extract<SessionEvent, { type: 'stopped' }> & { readonly along: boolean })
+  | Exclude<SessionEvent, { type: 'stopped' }>;
 
 const ROOT = 0;
 
@@ -167,7 +169,9 @@ export class EditorPort {
   }
 
   #onSession(what: SessionEvent, slot: number): void {
-    this.#onEvent(what, slot);
+    // It was on its way when all were let go. Taken for a new one it would stop the others, whose stops would stop it, …
+    if (what.type === 'stopped' && what.where !== null && this.#sessions.get(slot)?.runsOn === true) return;
+    this.#onEvent(what.type === 'stopped' ? { ...what, along: this.#isAlong(slot) } : what, slot);
     if (what.type === 'stopped' && this.#options.stopAll === true) this.#moved(slot, what.where !== null);
     // Whoever leaves the first session has left them all.
     if (what.type !== 'editor' || what.connected || slot !== ROOT) return;
@@ -175,14 +179,20 @@ export class EditorPort {
     for (const one of this.#sessions.keys()) this.endChild(one);
   }
 
+  /** One that came to a breakpoint of its own before it was told to stop did so by itself. */
+  #isAlong(slot: number): boolean {
+    return this.#stopAll.isAlong(slot) && this.#sessions.get(slot)?.isPaused === true;
+  }
+
   #moved(slot: number, stops: boolean): void {
-    const session = this.#sessions.get(slot);
-    // It was on its way when all were let go. Taken for a new one it would stop the others, whose stops would stop it, …
-    if (stops && session?.runsOn === true) return;
-    const move = stops ? 'stops' : session?.isLive === true ? 'runs' : 'ends';
+    const move = stops ? 'stops' : this.#sessions.get(slot)?.isLive === true ? 'runs' : 'ends';
     const { stop, run } = this.#stopAll.moved(slot, move, [...this.#sessions.keys()]);
     for (const one of stop) this.#sessions.get(one)?.run(false);
-    for (const one of run) this.#sessions.get(one)?.run(true);
+    for (const one of run) {
+      this.#sessions.get(one)?.run(true);
+      // With the one that they were stopped for: by themselves they are at no place to be told of.
+      this.#onEvent({ type: 'stopped', where: null, along: false }, one);
+    }
   }
 
   #accept(socket: Socket): void {

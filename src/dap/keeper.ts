@@ -60,6 +60,11 @@ export class SessionKeeper {
     return this.#session.isLive;
   }
 
+  /** Its worker stopped because it was asked to. */
+  get isPaused(): boolean {
+    return this.#session.isPaused;
+  }
+
   /** Its worker was told to run on: a stop that it tells of now is over. */
   get runsOn(): boolean {
     return this.#session.runsOn;

@@ -85,6 +85,11 @@ export class Session {
     return this.#core.upstream?.phase === 'live';
   }
 
+  /** It was asked to stop, rather than by a breakpoint, a step or an exception of its own. */
+  get isPaused(): boolean {
+    return this.#core.stoppedAt !== null && this.#core.stopReason === 'pause';
+  }
+
   /** The worker was told to run on, and has not answered: a stop that it tells of now is over. */
   get runsOn(): boolean {
     const pending = [...(this.#core.upstream?.pending.values() ?? [])];

@@ -35,6 +35,11 @@ export class StopAll {
     return { stop: [], run: rest };
   }
 
+  /** It was told to stop because another one had stopped. */
+  isAlong(session: number): boolean {
+    return this.#stop?.others.has(session) === true;
+  }
+
   /** Nobody is told anything any more. */
   forget(): void {
     this.#stop = null;

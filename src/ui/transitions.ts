@@ -93,9 +93,12 @@ function targetTransitions(was: TargetReport | undefined, target: TargetReport):
   return found;
 }
 
-function stopLine({ name, pause }: TargetReport, stoppedAt: string): Transition {
+/** Of several workers it says which. */
+function stopLine({ name, pause, workers }: TargetReport, stoppedAt: string): Transition {
   const until = pause?.until ?? null;
-  const text = until === null ? `stopped at ${stoppedAt}` : `stopped at ${stoppedAt}; ${pause?.limits[0] ?? ''}`;
+  const cause = workers.find((worker) => worker.stoppedAt !== null && worker.stoppedAlong !== true);
+  const who = workers.length > 1 && (cause?.pid ?? null) !== null ? `worker ${String(cause?.pid)} ` : '';
+  const text = `${who}stopped at ${stoppedAt}${until === null ? '' : `; ${pause?.limits[0] ?? ''}`}`;
   return line(until === null ? 'info' : 'warn', 'stopped', name, text, { at: stoppedAt, until });
 }
 

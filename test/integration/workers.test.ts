@@ -332,7 +332,13 @@ describe.skipIf(environment === undefined)('every worker', () => {
     const other = editor.open.find((one) => one !== session);
     if (other === undefined) throw new Error('there is one session');
     await other.waitFor('stopped', ({ reason }) => reason === 'pause', { after: marks.get(other) ?? 0 });
-    await app.daemon.target('both stopped', ({ workers }) => workers.every(({ phase }) => phase === 'stopped'));
+    const both = await app.daemon.target('both stopped', ({ workers }) =>
+      workers.every(({ phase }) => phase === 'stopped'),
+    );
+    const stop = both.workers.find(({ stoppedAlong }) => stoppedAlong !== true);
+    expect(both.workers.filter(({ stoppedAlong }) => stoppedAlong === true)).toHaveLength(1);
+    expect(both.stoppedAt).toMatch(/\bbreakpoint\b/);
+    expect(both.message).toBe(`worker ${String(stop?.pid)} stopped at ${both.stoppedAt ?? ''}`);
     await app.breakAt(editor, null);
     await session.request('continue', { threadId });
     await app.daemon.target('both run', ({ workers }) => workers.every(({ phase }) => phase === 'attached'));

@@ -245,6 +245,27 @@ describe('further workers', () => {
     expect(report.workers.map(({ phase }) => phase)).toEqual(['attached', 'stopped']);
   });
 
+  it.each([
+    ['first', 0, 1, 'worker 11 stopped at app.py:12 (breakpoint)'],
+    ['further', 1, 0, 'worker 12 stopped at app.py:12 (breakpoint)'],
+  ])('that stopped along do not hide the one that stopped by itself: the %s one', (_name, cause, other, message) => {
+    const world = new World().workers(worker(11), worker(12)).editor().opens(1);
+    world.see({ type: 'stopped', where: 'app.py:12 (breakpoint)', slot: cause });
+    world.see({ type: 'stopped', where: 'a pause', slot: other, along: true });
+    world.see({ type: 'stopped', where: 'base.py:80 (pause)', slot: other, along: true });
+    expect(world.plan()).toMatchObject({ phase: 'stopped', message });
+    const { stoppedAt, workers } = targetReport(world.config, world.state, world.plan(), []);
+    expect(stoppedAt).toBe('app.py:12 (breakpoint)');
+    const row = { phase: 'stopped', message: 'stopped at app.py:12 (breakpoint)' };
+    expect(workers[cause]).toMatchObject(row);
+    expect(workers[cause]?.stoppedAlong).toBeUndefined();
+    expect(workers[other]).toMatchObject({ phase: 'stopped', message: 'stopped with the others', stoppedAlong: true });
+    // A breakpoint of its own, the next time.
+    world.see({ type: 'stopped', where: null, slot: cause }).see({ type: 'stopped', where: null, slot: other });
+    world.see({ type: 'stopped', where: 'app.py:20 (breakpoint)', slot: other });
+    expect(world.plan().message).toContain('stopped at app.py:20 (breakpoint)');
+  });
+
   it('that cannot be entered say so in their row, and the target is well', () => {
     const world = new World().workers(worker(11)).editor();
     world.enters = false;

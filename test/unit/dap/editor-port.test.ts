@@ -86,12 +86,15 @@ describe('stopAll', () => {
     await until(() => two.asked.includes('pause'), 'the other one is told to stop');
     await editor.request('continue', { threadId: 1 });
     await until(() => two.asked.includes('continue'), 'the other one is told to run on');
+    const stops = (): string[] =>
+      keeper.of('stopped').map(({ where, along }) => `${where ?? 'runs'}${along ? ' along' : ''}`);
     // It had stopped by then, and runs on as it was told.
     two.event('stopped', { reason: 'pause', threadId: 1 });
     two.answer();
     two.event('continued', { threadId: 1, allThreadsContinued: true });
     await further.waitFor('continued');
     expect(one.asked).not.toContain('pause');
+    expect(stops().filter((stop) => stop !== 'runs')).toEqual(['a breakpoint']);
 
     // The next one of its own counts.
     two.event('stopped', { reason: 'breakpoint', threadId: 1 });
@@ -106,9 +109,27 @@ describe('stopAll', () => {
     await until(() => two.asked.includes('pause'), 'the other one is told to stop');
     two.event('stopped', { reason: 'pause', threadId: 1 });
     await further.waitFor('stopped');
+    expect(keeper.of('stopped')).toMatchObject([
+      { where: 'a breakpoint', along: false },
+      { where: 'a pause', along: true },
+    ]);
     keeper.port.workerDown(2, { text: 'worker 2 exited' }, 1);
     await further.waitFor('continued');
     expect(one.asked).not.toContain('continue');
+    await keeper.port.close();
+  });
+
+  it('tells of a breakpoint that another one came to meanwhile as of its own stop', async () => {
+    const [one, two] = [new ScriptedDebugpy(), new ScriptedDebugpy()];
+    const { keeper, editor, further } = await attachedToBoth(one, two);
+    one.event('stopped', { reason: 'breakpoint', threadId: 1 });
+    await until(() => two.asked.includes('pause'), 'the other one is told to stop');
+    two.event('stopped', { reason: 'breakpoint', threadId: 1 });
+    await further.waitFor('stopped');
+    expect(keeper.of('stopped').map(({ along }) => along)).toEqual([false, false]);
+    // All run on with the first one, at once for those who look.
+    await editor.request('continue', { threadId: 1 });
+    expect(keeper.of('stopped').slice(2)).toMatchObject([{ where: null }, { where: null }]);
     await keeper.port.close();
   });
 });

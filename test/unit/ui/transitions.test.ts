@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { StatusReport, TargetReport } from '../../../src/core/status.ts';
+import type { StatusReport, TargetReport, WorkerSlotReport } from '../../../src/core/status.ts';
 import { jsonLine, plainLine } from '../../../src/ui/plain.ts';
 import { transitions } from '../../../src/ui/transitions.ts';
 import { attached, report, waiting, worker } from '../../support/reports.ts';
@@ -37,6 +37,18 @@ const forward = {
 const taken = { ...forward, state: 'blocked', message: 'port 8000 is taken by process 7' } as const;
 const away = { ...forward, state: 'waiting', message: 'nothing runs yet' } as const;
 const withForward = (...forwards: TargetReport['forwards']): TargetReport => ({ ...attached, forwards });
+
+const row = (pid: number, stoppedAt: string | null): WorkerSlotReport => ({
+  slot: pid - 43,
+  pid,
+  replica: 'api',
+  generation: 1,
+  phase: stoppedAt === null ? 'attached' : 'stopped',
+  session: true,
+  stoppedAt,
+  reattach: { count: 0, last: null },
+  message: '',
+});
 
 const cases: readonly (readonly [
   what: string,
@@ -113,6 +125,17 @@ const cases: readonly (readonly [
   ['an editor', { ...attached, editor: { connected: false, client: null } }, attached, ['info VS Code attached']],
   ['no editor', attached, { ...attached, editor: { connected: false, client: null } }, ['info VS Code left']],
   ['a stop', attached, { ...attached, phase: 'stopped', stoppedAt: 'app.py:3' }, ['info stopped at app.py:3']],
+  [
+    'a stop of several, the last of which stopped by itself',
+    { ...attached, workers: [row(43, null), row(44, null)] },
+    {
+      ...attached,
+      phase: 'stopped',
+      stoppedAt: 'app.py:3',
+      workers: [{ ...row(43, 'a pause'), stoppedAlong: true }, row(44, 'app.py:3')],
+    },
+    ['info worker 44 stopped at app.py:3'],
+  ],
   [
     'what a pause costs',
     attachedFirst,
