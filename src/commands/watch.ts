@@ -5,6 +5,7 @@ import type { ProjectConfig, TargetConfig } from '../core/types.ts';
 import { loadConfig } from '../config/load.ts';
 import { watchConfig } from '../config/watch.ts';
 import { DebugwandError } from '../lib/errors.ts';
+import { missingSource } from '../targets/index.ts';
 import { uiMode } from '../ui/style.ts';
 import { allowedContexts, allowing } from './allowed-contexts.ts';
 import { terminalAsker } from './ask.ts';
@@ -96,6 +97,10 @@ export async function debugCommand(workload: string | undefined, options: DebugO
     ...(forward === undefined ? {} : { forward }),
     ...(lease === undefined ? {} : { leaseSeconds: lease }),
   });
+  // A container of that name comes again, a number never does: by the time that it is taken anew it is another program's.
+  // `wand watch` waits all the same: it has other targets to care for, and its config may be mended while it runs.
+  const missing = flagged.source.kind === 'local' ? await missingSource(flagged, signal) : null;
+  if (missing !== null) throw missing;
   return runDaemon(session(config, options, false));
 }
 

@@ -68,13 +68,18 @@ export async function surveyCluster(source: UnnamedSource, signal: AbortSignal):
 }
 
 /**
- * Null when the target's container or workload exists (or it has none); else why not: `container-not-found`,
- * `workload-not-found` with near names, or what is wrong with the engine.
+ * Null when the target's container, workload or pid exists (or it has none); else why not: `container-not-found`,
+ * `workload-not-found` with near names, `no-such-process`, or what is wrong with the engine.
  */
-export async function missingSource(config: TargetConfig, signal: AbortSignal): Promise<DebugwandError | null> {
-  const { source } = config;
+export async function missingSource(
+  { source }: Pick<TargetConfig, 'source'>,
+  signal: AbortSignal,
+): Promise<DebugwandError | null> {
   if (source.kind === 'kubernetes') return (await surveyCluster(source, signal)).missing;
-  if (source.kind !== 'docker') return null;
+  if (source.kind === 'local') {
+    const { missingProcess } = await import('./local-proc.ts');
+    return 'pid' in source ? missingProcess(source.pid) : null;
+  }
   const { checkContainer } = await import('./docker-list.ts');
   const { asDebugwandError } = await import('../lib/errors.ts');
   const selector = 'compose' in source ? { compose: source.compose } : { container: source.container };

@@ -1,6 +1,7 @@
 // Owns the little that local targets read from /proc themselves: is a process there, since when, where. The process tree
 // is the agent's matter.
 import { readFileSync, readlinkSync, readdirSync } from 'node:fs';
+import { DebugwandError } from '../lib/errors.ts';
 
 /** Field 22 of /proc/PID/stat: clock ticks after boot, as text. Null when there is no such process (or no /proc). */
 export function startTimeOf(pid: number): string | null {
@@ -11,6 +12,16 @@ export function startTimeOf(pid: number): string | null {
 export function isAlive(pid: number): boolean {
   const state = statFields(pid)?.[0];
   return state !== undefined && state !== 'Z' && state !== 'X';
+}
+
+/** Null when a process has that pid, or nobody can tell; else the error `no-such-process`. */
+export function missingProcess(pid: number): DebugwandError | null {
+  if (process.platform !== 'linux' || isAlive(pid)) return null;
+  return new DebugwandError({
+    code: 'no-such-process',
+    message: `there is no process ${String(pid)} on this machine`,
+    fix: 'take a pid that `pgrep -af python` shows; a container has pids of its own: name it with --container NAME; to wait for an app by its command line set `process: { match }` in a config',
+  });
 }
 
 /** The fields after the command, from the third (state) on; the command may hold spaces and brackets. */

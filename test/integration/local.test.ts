@@ -3,9 +3,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectEditor } from '../support/invariants.ts';
+import { freePort } from '../support/machine.ts';
 import { lookAt, Rig } from '../support/rig.ts';
+import { folder } from '../support/folder.ts';
 import { BREAKPOINT_LINE, startLocalApp, type SampleApp } from '../support/sample-app.ts';
-import { wand } from '../support/wand.ts';
+import { until } from '../support/until.ts';
+import { wand, WandDaemon } from '../support/wand.ts';
 
 interface Breakpoints {
   readonly breakpoints: readonly { readonly id: number; readonly verified: boolean; readonly line?: number }[];
@@ -213,5 +216,49 @@ describe('one session on a local app', () => {
     const probe = await wand(['inject', 'probe.py', '--pid', String(worker)], { cwd: app.folder });
     expect(JSON.parse(probe.stdout)).toMatchObject({ tools: [], trace: false });
     expect(await readFile(`/proc/${String(worker)}/cmdline`, 'utf8')).toContain('spawn_main');
+  });
+});
+
+describe('a pid that nobody has', () => {
+  // More than Linux gives out.
+  const GONE = '4194305';
+  const said = new RegExp(`^wand: there is no process ${GONE} on this machine\\n.*pgrep.*--container NAME`);
+
+  it('is an error of `wand debug`', async () => {
+    await using empty = await folder();
+    const daemon = new WandDaemon(['debug', '--pid', GONE, '--port', String(await freePort())], { cwd: empty.path });
+    try {
+      await until(() => daemon.output.includes(GONE), 'it says so');
+      expect(daemon.output).toMatch(said);
+      expect(await daemon.exited).toBe(2);
+    } finally {
+      await daemon.stop('SIGKILL');
+    }
+  });
+
+  it.each([
+    ['ps', []],
+    ['inject', ['script.py']],
+  ])('is an error of `wand %s`', async (command, args) => {
+    await using project = await folder({ 'script.py': '' });
+    const { code, stderr } = await wand([command, ...args, '--pid', GONE], { cwd: project.path });
+    expect(stderr).toMatch(said);
+    expect(code).toBe(2);
+  });
+
+  it('is waited for by `wand watch`, which has other targets to care for', async () => {
+    await using project = await folder();
+    await project.write({
+      'debugwand.config.json': JSON.stringify({
+        targets: { app: { process: { pid: Number(GONE) }, port: await freePort() } },
+      }),
+    });
+    const daemon = new WandDaemon(['watch'], { cwd: project.path });
+    try {
+      const { message } = await daemon.target('it waits', ({ phase, ready }) => phase === 'waiting' && ready);
+      expect(message).toBe(`there is no process ${GONE}`);
+    } finally {
+      await daemon.stop();
+    }
   });
 });
