@@ -45,6 +45,14 @@ export async function injectCommand(script: string, args: readonly string[], opt
         filename: script === '-' ? '<stdin>' : resolve(script),
         args,
         timeoutMs: ENTER_BUDGET_MS,
+        onWait: ({ message, fix }) => {
+          // In a script's output it would only be in the way: there the error at the end says it.
+          if (process.stderr.isTTY) {
+            process.stderr.write(
+              `wand: ${message}; it is waited for up to ${String(ENTER_BUDGET_MS / 1000)} s: ${fix}\n`,
+            );
+          }
+        },
         onOutput: (stream, text) => {
           process[stream].write(text);
         },

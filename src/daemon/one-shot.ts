@@ -1,16 +1,15 @@
 // Owns looking into a target once, without a daemon: `wand ps`, `wand inject`. Leaves nothing behind.
 import { DebugwandError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { AgentFailure, type AgentClient } from '../agent/client.ts';
+import type { AgentClient } from '../agent/client.ts';
 import { reasonOf } from '../agent/failure.ts';
 import type { Hello, ProcessesEvent, RunResult } from '../agent/protocol.ts';
 import { classify } from '../core/classify.ts';
-import { explainEntry, rungAfter, startFailure, workerUser } from '../core/ladder.ts';
-import type { EntryFailure, FailedRung } from '../core/entry-state.ts';
-import type { Classification, ClassifiedProcess, Replica, Rung, TargetConfig } from '../core/types.ts';
+import type { Classification, ClassifiedProcess, Replica, TargetConfig } from '../core/types.ts';
 import { createTarget, missingSource } from '../targets/index.ts';
 import type { Confirm, Target } from '../targets/target.ts';
 import { ReplicaAgents } from './replica-agents.ts';
+import { runScript, type Script } from './run-script.ts';
 
 /** Replicas that are looked into at the same time. */
 const LOOKS_AT_ONCE = 8;
@@ -22,14 +21,6 @@ export interface Look {
   /** Runs a Python script inside a process. @throws DebugwandError when it cannot be entered. */
   run(process: ClassifiedProcess, script: Script, signal: AbortSignal): Promise<RunResult>;
   close(): Promise<void>;
-}
-
-export interface Script {
-  readonly source: string;
-  readonly filename: string;
-  readonly args: readonly string[];
-  readonly timeoutMs: number;
-  readonly onOutput: (stream: 'stdout' | 'stderr', text: string) => void;
 }
 
 /** Starts nothing: a command of the config is run by `wand watch` only.
@@ -49,7 +40,7 @@ export async function look(
     return {
       replica,
       classification,
-      run: (process, script, runSignal) => run({ config, target, pool, hello }, process, script, runSignal),
+      run: (process, script, runSignal) => runScript({ config, target, pool, hello }, process, script, runSignal),
       close: async () => {
         await view.close();
         await target.close();
@@ -224,64 +215,5 @@ async function watchOnce(
     throw error;
   } finally {
     signal.removeEventListener('abort', abort);
-  }
-}
-
-interface RunContext {
-  readonly config: TargetConfig;
-  readonly target: Target;
-  readonly pool: ReplicaAgents;
-  readonly hello: Hello;
-}
-
-/** Climbs the ladder until the script has run. */
-async function run(
-  context: RunContext,
-  process: ClassifiedProcess,
-  script: Script,
-  signal: AbortSignal,
-): Promise<RunResult> {
-  const { config, target, hello } = context;
-  const facts = { process, agentUid: hello.uid, helperAvailable: target.execHelper !== null, source: config.source };
-  const failed: FailedRung[] = [];
-  for (let rung: Rung | null = 'exec'; ;) {
-    const outcome = await runBy(context, rung, workerUser(process, failed), process, script, signal);
-    if ('exit' in outcome) return outcome;
-    failed.push({ rung, why: outcome.message, error: outcome });
-    rung = rungAfter(facts, failed);
-    if (rung === null) throw explainEntry(outcome, process, facts);
-  }
-}
-
-async function runBy(
-  { target, pool }: RunContext,
-  rung: Rung,
-  user: string,
-  { pid, startTime, execId }: ClassifiedProcess,
-  { source, filename, args, timeoutMs, onOutput }: Script,
-  signal: AbortSignal,
-): Promise<RunResult | EntryFailure> {
-  let agent: AgentClient;
-  try {
-    agent = await pool.forRung(rung, user);
-  } catch (error) {
-    signal.throwIfAborted();
-    return startFailure(rung, target.explain(error));
-  }
-  // One at a time in a look, and each rung has an agent of its own.
-  const label = 1;
-  const off = agent.onEvent((event) => {
-    if (event.event === 'output' && event.run === label) onOutput(event.stream, event.text);
-  });
-  try {
-    const params = { run: label, pid, startTime, execId, source, filename, args, timeoutMs };
-    return await agent.request('run', params, signal);
-  } catch (error) {
-    // Who aborts knows why.
-    signal.throwIfAborted();
-    if (error instanceof AgentFailure) return error.failure;
-    throw target.explain(error);
-  } finally {
-    off();
   }
 }

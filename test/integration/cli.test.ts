@@ -1,16 +1,20 @@
 /** The commands that talk to a running daemon, and those that look for themselves. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { lockPath, socketPath } from '../../src/lib/paths.ts';
 import { folder } from '../support/folder.ts';
+import { python } from '../support/python.ts';
 import { Rig } from '../support/rig.ts';
 import { run } from '../support/run.ts';
 import { startLocalApp, type SampleApp } from '../support/sample-app.ts';
+import { Terminal } from '../support/terminal.ts';
 import { until } from '../support/until.ts';
-import { wand, type WandResult } from '../support/wand.ts';
+import { bin, wand, type WandResult } from '../support/wand.ts';
 
 /** Version 1, as issue and README promise it: fields may come, none may go. */
 const PROCESS = z.object({
@@ -237,5 +241,26 @@ describe('commands beside a daemon', () => {
       stdout: '2\n',
       stderr: '',
     });
+  });
+});
+
+describe('inject into a process that runs no Python code', () => {
+  // `read` in one C call, until the test writes to it; and then Python code.
+  const BLOCKED = 'import os; print(1, flush=True); os.read(0, 1); print(2, flush=True)\nfor _ in range(10**9): pass';
+
+  it('says what it waits for, to a user, and goes on when it comes', async () => {
+    const app = spawn(await python('3.14'), ['-c', BLOCKED], { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void app.kill('SIGKILL'));
+    await once(app.stdout, 'data');
+    await using project = await folder({ 'script.py': 'print("inside", 6 * 7)' });
+    await using terminal = await Terminal.start(
+      [process.execPath, bin(), 'inject', 'script.py', '--pid', String(app.pid)],
+      { cwd: project.path },
+    );
+    await terminal.shows(/wand: .*runs no Python code just now.*it is waited for/s);
+    expect(terminal.output).not.toContain('inside');
+    app.stdin.write('x');
+    await terminal.shows('inside 42');
+    expect(await terminal.exited).toBe(0);
   });
 });
