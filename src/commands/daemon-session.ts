@@ -101,7 +101,11 @@ export async function runDaemon(options: SessionOptions): Promise<number> {
   supervisor = running;
   const offSignals = onSignals({
     command: options.command
-      ? { running: () => child()?.running === true, passOn: (name) => child()?.signal(name) }
+      ? {
+          running: () => child()?.running === true,
+          toldToEnd: () => child()?.toldToEnd(),
+          passOn: (name) => child()?.signal(name),
+        }
       : null,
     stop: (code) => {
       ended(code);

@@ -13,6 +13,8 @@ export interface SignalReactions {
 
 interface CommandSignals {
   readonly running: () => boolean;
+  /** It has, or is about to have, a signal that mostly ends a command. */
+  readonly toldToEnd: () => void;
   readonly passOn: (name: NodeJS.Signals) => void;
 }
 
@@ -59,6 +61,7 @@ function onCommandSignals(command: CommandSignals, stop: SignalReactions['stop']
     const isSameWish = ENDING.includes(name) && now - (lastAt.get(name) ?? -Infinity) < SAME_WISH_MS;
     if (isSameWish) return;
     lastAt.set(name, now);
+    if (!name.startsWith('SIGUSR')) command.toldToEnd();
     if (!(await witness.saw())) command.passOn(name);
   };
   const off = listen(PASSED_ON, (name) => {

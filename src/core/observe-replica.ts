@@ -1,7 +1,7 @@
 // Owns what observations of a followed replica do to the state: its agent, its processes, who is followed at all. Pure.
 import { cutAgent, lostAgent, startingAgent } from './agent-state.ts';
 import { lostEntry, type WorkerState } from './entry-state.ts';
-import { newlyFollowed, replicaOf, type FollowedReplica } from './followed-replica.ts';
+import { newlyFollowed, nowOf, replicaOf, type FollowedReplica } from './followed-replica.ts';
 import { onReplica, withFigures, withoutWorker, withTree } from './following.ts';
 import { hasChildren } from './seating.ts';
 import { replicaKey, sameProcess, type ProcessKey } from './identity.ts';
@@ -43,7 +43,9 @@ export function observeReplica(
       const slots = state.slots.map((slot) =>
         slot.worker !== null && sameProcess(slot.worker.process, exit) ? { ...slot, worker: null, since: now } : slot,
       );
-      const ends = wasFollowed(state, exit) ? withExit(state.ends, exit, now) : state.ends;
+      const ends = wasFollowed(state, exit)
+        ? withExit(state.ends, exit, now, nowOf(state.snapshot, place).toldToEnd === true)
+        : state.ends;
       const next = { ...onReplica(state, key, { processes }), ends, slots };
       return ended ? withoutWorker(next, now) : next;
     }

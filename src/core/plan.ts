@@ -11,7 +11,7 @@ import { planChildren, planEnds, stepFor } from './plan-children.ts';
 import { chooseReplicas } from './replica-choice.ts';
 import type { TargetState } from './state.ts';
 import { stopsOf } from './stops.ts';
-import { endOf } from './worker-end.ts';
+import { endOf, verdictAt } from './worker-end.ts';
 
 export type Action =
   /** Follow these replicas, the one for the first session first; end the agents of others. */
@@ -58,7 +58,7 @@ export function plan(config: TargetConfig, state: TargetState, means: Means, now
   const fault = state.fault;
   return {
     actions: [...actions, ...decided.actions],
-    wakeAt: decided.wakeAt,
+    wakeAt: soonest([decided.wakeAt, verdictAt(state, now)]),
     phase: fault === null ? decided.phase : 'blocked',
     message: fault === null ? decided.message : fault.message,
     error: fault ?? decided.error,
@@ -150,15 +150,19 @@ function decideAgent({ replica, agent }: FollowedReplica, now: number): Plan {
 
 /** The first session's worker speaks for the target, unless another one is stopped. */
 function withOthers(decided: Plan, others: readonly Pick<Plan, 'actions' | 'wakeAt'>[], state: TargetState): Plan {
-  const due = [decided, ...others].map(({ wakeAt }) => wakeAt).filter((at) => at !== null);
   const all = {
     ...decided,
     actions: [decided, ...others].flatMap(({ actions }) => actions),
-    wakeAt: due.length === 0 ? null : Math.min(...due),
+    wakeAt: soonest([decided, ...others].map(({ wakeAt }) => wakeAt)),
   };
   const stop = stopsOf(state)[0];
   if (stop === undefined || stop.worker === null || stop.slot === 0 || all.error !== null) return all;
   return { ...all, phase: 'stopped', message: `${workerName(state, stop.worker.process)} stopped at ${stop.where}` };
+}
+
+function soonest(times: readonly (number | null)[]): number | null {
+  const due = times.filter((at) => at !== null);
+  return due.length === 0 ? null : Math.min(...due);
 }
 
 /** A container that is going down looks like a lost agent first; and one that is gone is news of the platform's watch. */
@@ -169,7 +173,7 @@ function isNoNews(attempts: number, error: DebugwandError): boolean {
 function decideWorker(config: TargetConfig, state: TargetState, means: Means, now: number): Plan {
   const { worker } = state;
   const classification = homeOf(state)?.classification ?? null;
-  if (worker === null) return outcome('waiting', waitingMessage(state, whyNone(classification)));
+  if (worker === null) return outcome('waiting', waitingMessage(state, whyNone(classification), now));
   const entry = worker.entry;
   const name = workerName(state, worker.process);
   if (entry.state === 'entering') {
@@ -210,10 +214,10 @@ function whyNone(classification: Classification | null): string {
   return classification.chosen === null ? classification.why : 'the others have debug sessions of their own';
 }
 
-function waitingMessage(state: TargetState, why: string): string {
+function waitingMessage(state: TargetState, why: string, now: number): string {
   if (state.previous === null) return why;
   const name = workerName(state, state.previous.worker);
-  const end = endOf(state.ends, state.previous.worker);
+  const end = endOf(state, state.previous.worker, now);
   const crash = end?.crashed === true && end.reason !== null ? `: ${end.reason}` : '';
   return `${name} ended${crash}, waiting for the next one (${why})`;
 }

@@ -21,6 +21,7 @@ export function targetReport(
   state: TargetState,
   plan: Plan,
   forwards: TargetReport['forwards'],
+  now: number,
 ): TargetReport {
   const home = homeOf(state);
   const budget = budgetOf(config, state);
@@ -52,7 +53,7 @@ export function targetReport(
       last: state.reattach.history.at(-1) ?? null,
       history: state.reattach.history,
     },
-    lastEnd: lastEnd(state.ends),
+    lastEnd: lastEnd(state, now),
     error: plan.error === null ? null : errorReport(plan.error),
     replicas: (state.snapshot?.replicas ?? []).map((replica) => {
       const place = state.followed.find(({ key }) => key === replicaKey(replica));

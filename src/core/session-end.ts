@@ -19,21 +19,22 @@ export function sessionEnd(
   state: TargetState,
   process: ProcessInfo,
   replica: Replica,
+  now: number,
   worker: WorkerState | null = state.worker,
 ): SessionEnd {
   const name = workerName(state, process);
-  const end = endOf(state.ends, process);
+  const end = endOf(state, process, now);
   if (end?.crashed === true) return { text: `${name} crashed: ${end.reason ?? 'no reason known'}`, ended: true };
-  const now = state.followed.find(({ key }) => key === replicaKey(replica));
-  if (now === undefined) {
+  const place = state.followed.find(({ key }) => key === replicaKey(replica));
+  if (place === undefined) {
     const where = state.snapshot?.replicas.find(({ id }) => id === replica.id);
     if (where === undefined) return { text: `${name}: ${replica.name} is gone`, ended: true };
     if (where.startedAt === replica.startedAt && where.state === 'running')
       return { text: `left ${name}`, ended: false };
     return { text: `${name} ended with ${replica.name}`, ended: true };
   }
-  if (now.agent.state !== 'ready') return { text: `the connection to ${name} was lost`, ended: false };
-  if (!now.processes.some((one) => sameProcess(one, process))) return { text: `${name} exited`, ended: true };
+  if (place.agent.state !== 'ready') return { text: `the connection to ${name} was lost`, ended: false };
+  if (!place.processes.some((one) => sameProcess(one, process))) return { text: `${name} exited`, ended: true };
   if (worker === null) return { text: `left ${name}`, ended: false };
   if (!sameProcess(worker.process, process)) {
     return { text: `left ${name} for ${workerName(state, worker.process)}`, ended: false };

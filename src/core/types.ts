@@ -118,6 +118,8 @@ export interface Replica {
   readonly rank?: number;
   /** The platform is taking it away: it is left for any other one, whatever goes on in it. */
   readonly ending?: true;
+  /** We told what runs in it to end, and it has not; some take that for something else, and go on. */
+  readonly toldToEnd?: true;
   /** A newer revision is there, or comes, in its place. */
   readonly superseded?: true;
   /** It does not run, and may: for the first time, or again. */

@@ -54,7 +54,7 @@ export class Sessions {
     const { text, ended } =
       told === undefined
         ? { text: 'left the worker', ended: false }
-        : sessionEnd(state, told.process, told.replica, now);
+        : sessionEnd(state, told.process, told.replica, Date.now(), now);
     this.#port.workerDown(generation, { text }, slot);
     followed?.entries.leave(generation, ended);
   }

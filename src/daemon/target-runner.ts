@@ -127,7 +127,7 @@ export class TargetRunner {
 
   report(): TargetReport {
     const { state, plan: decided } = this.#reconciler;
-    return targetReport(this.#config, state, decided, this.#forwards.reports());
+    return targetReport(this.#config, state, decided, this.#forwards.reports(), Date.now());
   }
 
   /** Applies settings that need no new target: process choice, holdAtStart, …; path mappings and what is done

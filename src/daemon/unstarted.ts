@@ -48,7 +48,8 @@ export class Unstarted {
     if (failure === undefined) return null;
     const { config, error } = failure;
     const state = { ...INITIAL_STATE, fault: error };
-    return targetReport(config, state, plan(config, state, { helperAvailable: false }, Date.now()), []);
+    const now = Date.now();
+    return targetReport(config, state, plan(config, state, { helperAvailable: false }, now), [], now);
   }
 
   /** Has the next try be due in its time, if there is anything to try. */

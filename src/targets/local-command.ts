@@ -48,6 +48,8 @@ export class LocalCommand implements CommandChild {
   #stopping = false;
   #exited = Promise.withResolvers<End>();
   #closed = false;
+  /** This run was told to end, by us or by the terminal. Whether it does is its own business. */
+  #toldToEnd = false;
   /** What was below the command when it was last told to end. */
   #below: readonly Known[] = [];
 
@@ -87,6 +89,7 @@ export class LocalCommand implements CommandChild {
       env: this.#options.environment(inheritStdio ? process.env : { PYTHONUNBUFFERED: '1', ...process.env }),
     });
     this.#child = child;
+    this.#toldToEnd = false;
     child.once('error', (error) => {
       if (child.pid !== undefined) return;
       const failure = cannotStart(program, error);
@@ -106,11 +109,23 @@ export class LocalCommand implements CommandChild {
     return this.#isRunning();
   }
 
+  /** It runs, and was told to end. */
+  get isToldToEnd(): boolean {
+    return this.#isRunning() && this.#toldToEnd;
+  }
+
+  toldToEnd(): void {
+    if (!this.#isRunning() || this.#toldToEnd) return;
+    this.#toldToEnd = true;
+    this.#options.onChange();
+  }
+
   /** Sends a signal to the command, and to its group where it has one of its own. */
   signal(name: NodeJS.Signals): void {
     const state = this.#state;
     if (state.state !== 'running') return;
     const group = this.#group(state.pid);
+    if (!name.startsWith('SIGUSR')) this.toldToEnd();
     if (group === null && !name.startsWith('SIGUSR')) this.#below = treeBelow(state.pid);
     kill(group ?? state.pid, name);
   }
@@ -164,6 +179,7 @@ export class LocalCommand implements CommandChild {
     const child = this.#child;
     if (state.state !== 'running' || child === null) return;
     this.#stopping = true;
+    this.toldToEnd();
     try {
       const group = this.#group(state.pid);
       // Without a group of its own, what is below it is known only as long as it lives.

@@ -147,7 +147,12 @@ export class LocalTarget implements Target {
       }
       case 'running': {
         const scope: Scope = { kind: 'descendants', roots: [state.pid] };
-        return running({ scope, startedAt: `pid ${String(state.pid)} at ${state.startTime}`, workingDir: cwd });
+        return running({
+          scope,
+          startedAt: `pid ${String(state.pid)} at ${state.startTime}`,
+          workingDir: cwd,
+          ...(this.#command?.isToldToEnd === true ? { toldToEnd: true } : {}),
+        });
       }
       default:
         return state satisfies never;
@@ -170,7 +175,7 @@ export class LocalTarget implements Target {
   }
 }
 
-function running(facts: Pick<Replica, 'scope' | 'startedAt' | 'workingDir'>): Snapshot {
+function running(facts: Pick<Replica, 'scope' | 'startedAt' | 'workingDir' | 'toldToEnd'>): Snapshot {
   return { replicas: [{ id: 'host', name: NAME, state: 'running', ...facts }], waitingFor: null, error: null };
 }
 

@@ -30,6 +30,8 @@ export interface CommandChild {
   }>;
   readonly running: boolean;
   signal(name: NodeJS.Signals): void;
+  /** Somebody else told it to end: the terminal did, which we share. */
+  toldToEnd(): void;
   restart(): Promise<void>;
 }
 

@@ -56,6 +56,7 @@ async function make(source: TargetSource, context: Partial<TargetContext> = {}):
     exited: Promise.reject(new Error('no command')),
     running: true,
     signal: () => undefined,
+    toldToEnd: () => undefined,
     restart: () => Promise.resolve(),
   };
   none.exited.catch(() => undefined);

@@ -38,7 +38,7 @@ describe('further workers', () => {
     ]);
     expect(world.state.leftOut).toBe(2);
     // While nothing runs nobody is left out; those that come back are no news.
-    const leftOut = (): number => targetReport(world.config, world.state, world.plan(), []).workersLeftOut;
+    const leftOut = (): number => targetReport(world.config, world.state, world.plan(), [], 0).workersLeftOut;
     world.news();
     expect(leftOut()).toBe(2);
     world.replicas();
@@ -240,7 +240,7 @@ describe('further workers', () => {
     const world = new World().workers(worker(11), worker(12)).editor().opens(1);
     world.see({ type: 'stopped', where: 'app.py:12 (breakpoint)', slot: 1 });
     expect(world.plan()).toMatchObject({ phase: 'stopped', message: 'worker 12 stopped at app.py:12 (breakpoint)' });
-    const report = targetReport(world.config, world.state, world.plan(), []);
+    const report = targetReport(world.config, world.state, world.plan(), [], 0);
     expect(report.stoppedAt).toBe('app.py:12 (breakpoint)');
     expect(report.workers.map(({ phase }) => phase)).toEqual(['attached', 'stopped']);
   });
@@ -254,7 +254,7 @@ describe('further workers', () => {
     world.see({ type: 'stopped', where: 'a pause', slot: other, along: true });
     world.see({ type: 'stopped', where: 'base.py:80 (pause)', slot: other, along: true });
     expect(world.plan()).toMatchObject({ phase: 'stopped', message });
-    const { stoppedAt, workers } = targetReport(world.config, world.state, world.plan(), []);
+    const { stoppedAt, workers } = targetReport(world.config, world.state, world.plan(), [], 0);
     expect(stoppedAt).toBe('app.py:12 (breakpoint)');
     const row = { phase: 'stopped', message: 'stopped at app.py:12 (breakpoint)' };
     expect(workers[cause]).toMatchObject(row);
@@ -272,7 +272,7 @@ describe('further workers', () => {
     world.workers(worker(11), worker(12));
     const generation = world.state.slots[0]?.worker?.generation ?? 0;
     world.see({ type: 'enter-failed', generation, rung: 'exec', error: { code: 'too-old', message: 'it is too old' } });
-    const report = targetReport(world.config, world.state, world.plan(), []);
+    const report = targetReport(world.config, world.state, world.plan(), [], 0);
     expect(report).toMatchObject({ phase: 'attached', error: null });
     expect(report.workers[1]).toMatchObject({ pid: 12, phase: 'blocked' });
   });

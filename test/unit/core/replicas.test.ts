@@ -81,7 +81,7 @@ describe('every replica', () => {
 
   it('is in the status, with its processes and whether it is followed', () => {
     const made = two();
-    const report = targetReport(made.config, made.state, made.plan(), []);
+    const report = targetReport(made.config, made.state, made.plan(), [], 0);
     expect(report.processes.map(({ replica, chosen }) => [replica, chosen])).toEqual([
       ['a', true],
       ['b', false],
@@ -107,7 +107,7 @@ describe('every replica', () => {
       .editor()
       .opens(1);
     const paused = (): number | null => {
-      const { pause } = targetReport(made.config, made.state, made.plan(), []);
+      const { pause } = targetReport(made.config, made.state, made.plan(), [], 0);
       return pause === null || pause.until === null ? null : (pause.until - pause.since) / 1000;
     };
     expect(paused()).toBeNull();
@@ -125,7 +125,7 @@ describe('every replica', () => {
       made.see({ type: 'agent-lost', error, replica: replicaKey(pod('b')) });
     }
     expect(made.places()).toBe('0:a* 1:-*');
-    const report = targetReport(made.config, made.state, made.plan(), []);
+    const report = targetReport(made.config, made.state, made.plan(), [], 0);
     expect(report).toMatchObject({ phase: 'attached', error: null });
     expect(report.replicas[1]?.note).toContain('no way into b');
     // It is awaited, however long.

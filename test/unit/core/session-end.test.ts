@@ -53,7 +53,7 @@ describe('the end of a session is named as far as it is known', () => {
       shown(WORKER),
       ...observations,
     ].reduce((before, one) => observe(before, one, CONFIG, 1_000), INITIAL_STATE);
-    expect(sessionEnd(state, WORKER, REPLICA)).toEqual({ text, ended });
+    expect(sessionEnd(state, WORKER, REPLICA, 1_000)).toEqual({ text, ended });
   });
 
   it('another worker was chosen', () => {
@@ -65,6 +65,6 @@ describe('the end of a session is named as far as it is known', () => {
       { type: 'agent-ready', hello: HELLO } as const,
       shown(WORKER, other),
     ].reduce((before, one) => observe(before, one, config, 1_000), INITIAL_STATE);
-    expect(sessionEnd(state, WORKER, REPLICA)).toEqual({ text: 'left worker 7 for worker 8', ended: false });
+    expect(sessionEnd(state, WORKER, REPLICA, 1_000)).toEqual({ text: 'left worker 7 for worker 8', ended: false });
   });
 });

@@ -3,8 +3,8 @@ import type { Observation } from '../../../src/core/observation.ts';
 import { plan } from '../../../src/core/plan.ts';
 import { sessionEnd } from '../../../src/core/session-end.ts';
 import { INITIAL_STATE, observe, type TargetState } from '../../../src/core/state.ts';
-import type { ProcessInfo } from '../../../src/core/types.ts';
-import { lastEnd } from '../../../src/core/worker-end.ts';
+import type { ProcessInfo, Replica } from '../../../src/core/types.ts';
+import { GOES_ON_MS, lastEnd } from '../../../src/core/worker-end.ts';
 import { CONFIG, ENTERED, HELLO, pythonProcess, REPLICA } from './facts.ts';
 
 const FIRST = pythonProcess(7);
@@ -109,12 +109,12 @@ describe('the end of the last worker', () => {
       { pid: 7, at: 2_000, crashed: true, exception: null, signal: 'SIGSEGV', reason: 'SIGSEGV (segmentation fault)' },
     ],
   ])('%s', (_name, observations, end) => {
-    expect(lastEnd(after(...observations).ends)).toEqual(end);
+    expect(lastEnd(after(...observations), 9_000)).toEqual(end);
   });
 
   test('is what the session, the status line and the reason of the next re-attachment say', () => {
     const gone = after(raised(FIRST), exited(FIRST), shown());
-    expect(sessionEnd(gone, FIRST, REPLICA)).toEqual({
+    expect(sessionEnd(gone, FIRST, REPLICA, 9_000)).toEqual({
       text: 'worker 7 crashed: ValueError: no such user',
       ended: true,
     });
@@ -127,7 +127,43 @@ describe('the end of the last worker', () => {
 
   test('that was asked for is not dwelt on', () => {
     const gone = after(exited(FIRST, 15), shown());
-    expect(sessionEnd(gone, FIRST, REPLICA).text).toBe('worker 7 exited');
+    expect(sessionEnd(gone, FIRST, REPLICA, 9_000).text).toBe('worker 7 exited');
     expect(plan(CONFIG, gone, { helperAvailable: false }, 9_000).message).toMatch(/^worker 7 ended, waiting/);
+  });
+});
+
+describe('a worker that is killed after its command was told to end', () => {
+  const seen = (...replicas: readonly Replica[]): Observation => ({
+    type: 'snapshot',
+    snapshot: { replicas, waitingFor: null, error: null },
+  });
+  const told = seen({ ...REPLICA, toldToEnd: true });
+  const again = seen({ ...REPLICA, startedAt: 't2' });
+  const crash = { pid: 7, crashed: true, reason: 'SIGKILL (killed: by somebody, or for want of memory)' };
+  const none = { pid: 7, crashed: false, reason: 'SIGKILL (killed as it was told to end)' };
+  const oom: Observation = { type: 'exited', exit: { pid: 7, startTime: 700, signal: 9, oom: true } };
+
+  test.each<[string, readonly Observation[], ms: number, object]>([
+    ['just now', [told, exited(FIRST, 9)], 0, none],
+    ['and the command has ended', [told, exited(FIRST, 9), seen()], 60_000, none],
+    ['and the command was started again', [told, exited(FIRST, 9), again], 60_000, none],
+    ['and the command goes on', [told, exited(FIRST, 9)], GOES_ON_MS, crash],
+    ['and was told to end only afterwards', [exited(FIRST, 9), told], 0, crash],
+    ['and the command was told in a former run', [told, seen(REPLICA), exited(FIRST, 9)], 0, crash],
+    ['by a fault of its own', [told, exited(FIRST, 11)], 0, { crashed: true, signal: 'SIGSEGV' }],
+    ['for want of memory', [told, oom], 0, { crashed: true, signal: 'SIGKILL' }],
+    ['by an exception', [told, raised(FIRST), exited(FIRST, 9)], 0, { crashed: true, signal: 'SIGKILL' }],
+  ])('%s', (_name, observations, ms, end) => {
+    const state = after(...observations);
+    expect(lastEnd(state, (state.ends[0]?.at ?? 0) + ms)).toMatchObject(end);
+  });
+
+  test('is looked at again when that is known, and the session is told of no crash', () => {
+    const state = after(told, exited(FIRST, 9), shown());
+    const at = state.ends[0]?.at ?? 0;
+    const wakeAt = (now: number): number | null => plan(CONFIG, state, { helperAvailable: false }, now).wakeAt;
+    expect(wakeAt(at)).toBe(at + GOES_ON_MS);
+    expect(wakeAt(at + GOES_ON_MS)).toBeNull();
+    expect(sessionEnd(state, FIRST, REPLICA, at).text).toBe('worker 7 exited');
   });
 });

@@ -86,7 +86,7 @@ export class World {
 
   /** "0:a 1:b 2:-" by slot: the replicas; sessions that are open are marked. */
   places(): string {
-    const { workers } = targetReport(this.config, this.state, this.plan(), []);
+    const { workers } = targetReport(this.config, this.state, this.plan(), [], 0);
     return workers
       .map(({ slot, pid, replica, session }) => {
         return `${slot === null ? '?' : String(slot)}:${pid === null ? '-' : replica}${session ? '*' : ''}`;
@@ -96,7 +96,7 @@ export class World {
 
   /** "0:11 1:12 2:-" by slot; sessions that are open are marked. */
   seats(): string {
-    const { workers } = targetReport(this.config, this.state, this.plan(), []);
+    const { workers } = targetReport(this.config, this.state, this.plan(), [], 0);
     return workers
       .map(
         ({ slot, pid, session }) =>
@@ -107,7 +107,7 @@ export class World {
 
   /** "1 reload 60030 ms, 0, –" by slot: how often its session got another worker, and the last time. */
   reattaches(): string {
-    const { workers } = targetReport(this.config, this.state, this.plan(), []);
+    const { workers } = targetReport(this.config, this.state, this.plan(), [], 0);
     const last = ({ count, last: one }: WorkerSlotReport['reattach']): string =>
       one === null ? String(count) : `${String(count)} ${one.reason} ${String(one.ms)} ms`;
     return workers.map(({ slot, reattach }) => (slot === null ? '–' : last(reattach))).join(', ');
