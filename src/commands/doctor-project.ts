@@ -10,6 +10,7 @@ import { DebugwandError } from '../lib/errors.ts';
 import { lockPath, socketPath } from '../lib/paths.ts';
 import { failed, ok, skip, warn, type Check, type Mend } from './doctor-check.ts';
 import { daemonAt, endProcess, type ForeignDaemon } from './doctor-leftovers.ts';
+import { pythonCheck } from './doctor-python.ts';
 import { targetCheck } from './doctor-target.ts';
 import { isPortFree } from './free-port.ts';
 import { lookAtProject } from './init-look.ts';
@@ -34,8 +35,10 @@ export async function* projectChecks({ cwd, file, env }: Place): AsyncGenerator<
     yield ok('config', `${config.file ?? 'none'}, ${String(config.targets.length)} target(s)`);
   } catch (error) {
     yield failed('config', error);
+    if (error instanceof DebugwandError && error.code === 'config-missing') yield* pythonCheck(null, cwd);
     return;
   }
+  yield* pythonCheck(config.targets, cwd);
   const holder = await lockHolder(lockPath(config.root));
   yield await daemonCheck(config.root, holder);
   yield await launchCheck(config, env);

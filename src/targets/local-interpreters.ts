@@ -13,11 +13,18 @@ const PROBE = 'import sys; sys.exit(0 if sys.version_info >= (3, 8) else 9)';
 const PROBE_MS = 5_000;
 
 /**
- * Executables that run an agent, best first: what the target's own processes run, then PATH. The first one was tried.
+ * Executables that run an agent, best first: what the target's own processes run, then `folders`, then PATH. The first one
+ * was tried.
  * @throws DebugwandError `python-missing`
  */
-export async function findInterpreters(scope: Scope, signal: AbortSignal): Promise<readonly string[]> {
-  const candidates = [...new Set([...runningInterpreters(scope), ...interpretersInPath(process.env['PATH'] ?? '')])];
+export async function findInterpreters(
+  scope: Scope,
+  signal: AbortSignal,
+  folders: readonly string[] = [],
+): Promise<readonly string[]> {
+  const inFolders = interpretersInPath(folders.join(delimiter));
+  const inPath = interpretersInPath(process.env['PATH'] ?? '');
+  const candidates = [...new Set([...runningInterpreters(scope), ...inFolders, ...inPath])];
   for (const [index, candidate] of candidates.entries()) {
     if (await works(candidate, signal)) return candidates.slice(index);
   }
