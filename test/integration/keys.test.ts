@@ -85,7 +85,7 @@ describe.skipIf(environment === undefined)('keys of wand watch on a terminal', (
     const before = (await status()).workers.map(({ slot, pid }) => [slot, pid]);
     const mark = terminal.mark();
     terminal.type('w');
-    await terminal.shows('app has no other worker to switch to', mark);
+    await terminal.shows('every other worker of app has a debug session of its own', mark);
     expect((await status()).workers.map(({ slot, pid }) => [slot, pid])).toEqual(before);
     await editor.assertGood();
     editor.destroy();

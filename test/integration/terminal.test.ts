@@ -14,7 +14,7 @@ import { bin, wand } from '../support/wand.ts';
 const python314 = await python('3.14');
 
 /** Counts what it is sent; answers lines. What it does on a signal its arguments say: `SIGTERM=7` leaves with 7. */
-const PROBE = `import os, select, signal, sys
+const PROBE = `import os, select, signal, sys, time
 ends = dict(part.split("=") for part in sys.argv[1:])
 counts = {}
 def on(number, frame):
@@ -35,6 +35,10 @@ while True:
     if not select.select([sys.stdin], [], [], 0.02)[0]:
         continue
     line = sys.stdin.readline()
+    if line == "" and "SIGHUP" in ends:
+        # A closed terminal has no more input from a moment before its signal.
+        time.sleep(0.02)
+        continue
     if line == "":
         break
     if line.startswith("exit"):
