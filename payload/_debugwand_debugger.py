@@ -16,7 +16,8 @@ from _debugwand_footprints import Footprints, stop_monitoring, unwrap_streams
 from _debugwand_foreign import keep_out
 from _debugwand_load import RefusedError, forget_finders, load
 from _debugwand_paused import Pauses
-from _debugwand_stepping import mend
+from _debugwand_stepping import mend as mend_steps
+from _debugwand_stops import mend as mend_stops
 from _debugwand_tracing import USES_TRACING, untrace_all
 
 TYPE_CHECKING = False
@@ -105,9 +106,10 @@ class Debugger:
         py_db.wait_for_server_socket_ready()
         # Accepted connections inherit it; without it each pair of messages waits 40 ms.
         py_db._waiting_for_connection_thread._server_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        mended = mend()
+        mended = mend_steps()
         if mended is not None:
             self._undo.append(mended)
+        self._undo.append(mend_stops(py_db))
         kept_out = keep_out()
         if kept_out is not None:
             self._undo.append(kept_out)

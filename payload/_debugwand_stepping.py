@@ -1,4 +1,4 @@
-"""Owns the one fault of pydevd that we mend: a step or continue of the main thread takes 200 ms. `_update_stepping_info(info)`
+"""Owns one of the two faults of pydevd that we mend: a step or continue of the main thread takes 200 ms. `_update_stepping_info(info)`
 has a loop variable that hides its parameter, so another thread's event is set and the paused one sits out a time limit.
 A pydevd whose source does not show the fault is left alone. Runs inside the worker."""
 

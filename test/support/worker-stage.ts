@@ -17,7 +17,7 @@ import { until } from './until.ts';
 const PAYLOAD = join(import.meta.dirname, '../../payload');
 const STAGE = join(import.meta.dirname, '../fixtures/worker/stage.py');
 const MODULES =
-  'adapter footprints breakpoint foreign tracing connections exits last_words load paused stepping words debugger worker'.split(
+  'adapter footprints breakpoint foreign tracing connections exits last_words load paused stepping stops words debugger worker'.split(
     ' ',
   );
 

@@ -242,6 +242,39 @@ threading.Thread(target=_requests, daemon=True).start()`,
     dap.destroy();
   });
 
+  test('a thread that is late to leave a stop does not speak for the next one', async () => {
+    await using stage = await WorkerStage.start(interpreter);
+    const dap = await attach(stage, (await listening(await stage.ring({ debugpy: folder.path }))).port);
+    const continued = dap.events('continued').length;
+    stage.tell({
+      do: 'exec',
+      source: `
+from _pydevd_bundle.pydevd_comm_constants import CMD_SET_BREAK, CMD_THREAD_SUSPEND
+from _pydevd_bundle.pydevd_constants import get_global_debugger
+_stops = get_global_debugger().threads_suspended_single_notification
+def _suspend(name, reason):
+    _stops.on_thread_suspend(name, threading.current_thread(), reason)
+def _resume(name):
+    _stops.on_thread_resume(name, threading.current_thread())
+_stops.increment_suspend_time()
+_suspend("request 1", CMD_SET_BREAK)
+_suspend("beat", CMD_THREAD_SUSPEND)
+_resume("request 1")
+_stops.increment_suspend_time()
+_suspend("request 2", CMD_SET_BREAK)
+_resume("beat")
+_stops.add_on_resumed_callback(lambda: results.put(2))
+_resume("request 2")
+results.put(1)`,
+    });
+    // The end of the second stop is told by the thread that was stopped in it.
+    await until(() => stage.results.length === 2, 'both results', 5_000).catch(() => undefined);
+    expect(stage.results).toEqual([2, 1]);
+    await until(() => dap.events('continued').length >= continued + 2, 'the end of both stops');
+    expect(dap.events('continued')).toHaveLength(continued + 2);
+    dap.destroy();
+  });
+
   test('the app ends as fast as ever, with its exit status', async () => {
     await using stage = await WorkerStage.start(interpreter);
     const dap = await attach(stage, (await listening(await stage.ring({ debugpy: folder.path }))).port);
