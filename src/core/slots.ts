@@ -112,7 +112,8 @@ export function seat(
   const settled = hasRoot ? free.filter((one) => now >= settledAt(one)) : [];
   const room = Math.max(0, limit - 1 - staying.length);
   const added = settled.slice(0, room);
-  if (hasRoot && added.length < room) due.push(...free.map(settledAt).filter((at) => at > now));
+  // Also where there is no room: those are counted.
+  if (hasRoot) due.push(...free.map(settledAt).filter((at) => at > now));
   return {
     seats: [root, ...staying].map(({ id }) => ({ id, worker: placed.get(id) ?? null })),
     added,

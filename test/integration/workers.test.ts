@@ -418,10 +418,11 @@ describe.skipIf(environment === undefined)('every worker', () => {
     const editor = await app.editor(LINE.wsgi);
     await editor.attached(2);
     await editor.root.waitFor('output', ({ output }) =>
-      String(output).startsWith('2 of 4 workers have a debug session'),
+      // Those of the moment: workers that start one after the other are counted one after the other.
+      /^2 of [34] workers have a debug session/.test(String(output)),
     );
-    const { workers, workersLeftOut } = await app.daemon.target('two', (target) => sessionsOf(target).length === 2);
-    expect([workers.length, workersLeftOut]).toEqual([4, 2]);
+    const { workers } = await app.daemon.target('two left out', ({ workersLeftOut }) => workersLeftOut === 2);
+    expect([workers.length, workers.filter(({ slot }) => slot !== null).length]).toEqual([4, 2]);
     expect(editor.asked).toHaveLength(1);
   });
 

@@ -45,6 +45,13 @@ const RECENT = NOW - 100;
 const OVERDUE = NOW - SCALED_DOWN_MS;
 
 describe('who sits where', () => {
+  it('counts those without a session once they stay, also where there is no room for more', () => {
+    const members = crew(7, 8, 9, '10!');
+    const now = seat(slot(0, 7), [slot(1, 8)], members, null, 2, NOW);
+    expect([now.leftOut, now.lookAt]).toEqual([1, NOW - 10 + SETTLED_MS]);
+    expect(seat(slot(0, 7), [slot(1, 8)], members, null, 2, now.lookAt ?? 0).leftOut).toBe(2);
+  });
+
   it.each<[string, Seat, Seat[], Member[], number, string]>([
     ['an editor comes: each worker gets a slot', slot(0, 7), [], crew(7, 8, 9), 8, '0:7 +8 +9'],
     ['nothing changes', slot(0, 7), [slot(1, 8)], crew(7, 8), 8, '0:7 1:8'],
