@@ -36,6 +36,8 @@ export class Terminal implements AsyncDisposable {
     const ended = Promise.withResolvers<number>();
     this.exited = ended.promise;
     if (child.stdout === null) throw new Error('a terminal has an output');
+    // What is said to one whose program has just ended reaches nobody.
+    child.stdin?.on('error', () => undefined);
     createInterface({ input: child.stdout }).on('line', (line) => {
       const news = JSON.parse(line) as { output?: string; modes?: Modes; exit?: number; pid?: number };
       this.#output += news.output ?? '';
@@ -136,7 +138,7 @@ export class Terminal implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return;
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once('close', resolve));
     this.hangUp();
     await ended;
