@@ -24,7 +24,11 @@ export class WorkersStory {
   async play(): Promise<void> {
     await this.#editor.breakpoint(this.#rig.file, FIRST_LINE);
     await this.#editor.attach();
-    await this.#see('a session for each worker', ({ sessions }) => sessions === 2);
+    // A session is shown before its breakpoints are set; then wand says that it is attached.
+    await this.#see(
+      'a session for each worker, set up',
+      ({ sessions, console }) => sessions === 2 && console.split('attached to worker').length === 3,
+    );
     const first = await this.#stopsInBoth([]);
     await this.#killed(first[0] ?? 0);
     const second = await this.#stopsInBoth(first.slice(0, 1));
