@@ -10,6 +10,7 @@ import {
   type RunResult,
 } from './protocol.ts';
 import type { ProcessInfo, PythonInfo } from '../core/types.ts';
+import { isFields, type Fields } from '../lib/fields.ts';
 
 export type Incoming =
   | { readonly type: 'event'; readonly event: AgentEvent }
@@ -20,11 +21,9 @@ export type Incoming =
 /** Of an exception, characters. */
 const MOST_WORDS = 500;
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** A message of the agent, or null for what is none. */
 export function parseIncoming(value: unknown): Incoming | null {
-  if (!isRecord(value)) return null;
+  if (!isFields(value)) return null;
   if ('event' in value) {
     const event = parseEvent(value);
     return event === null ? null : { type: 'event', event };
@@ -39,7 +38,7 @@ export function parseIncoming(value: unknown): Incoming | null {
 
 /** What an agent may say about the wire, or null. */
 export function parseLink(value: unknown): { readonly ack: number } | { readonly resumed: number } | null {
-  if (!isRecord(value)) return null;
+  if (!isFields(value)) return null;
   const { ack, resumed } = value;
   if (isNumber(ack)) return { ack };
   return isNumber(resumed) ? { resumed } : null;
@@ -48,7 +47,7 @@ export function parseLink(value: unknown): { readonly ack: number } | { readonly
 /** One guard per method for its result; null: not what the method answers. */
 export const RESULTS: { readonly [M in keyof Methods]: (value: unknown) => Methods[M]['result'] | null } = {
   watch: parseNothing,
-  upload: (value) => (isRecord(value) && isString(value['path']) ? { path: value['path'] } : null),
+  upload: (value) => (isFields(value) && isString(value['path']) ? { path: value['path'] } : null),
   enter: parseEnter,
   unhold: parseNothing,
   release: parseNothing,
@@ -59,7 +58,7 @@ export const RESULTS: { readonly [M in keyof Methods]: (value: unknown) => Metho
 };
 
 function parseNothing(value: unknown): Record<string, never> | null {
-  return isRecord(value) ? {} : null;
+  return isFields(value) ? {} : null;
 }
 
 function parseEvent(value: Fields): AgentEvent | null {
@@ -115,7 +114,7 @@ function parseHello(value: Fields): Hello | null {
 }
 
 function parseProcess(value: unknown): ProcessInfo | null {
-  if (!isRecord(value)) return null;
+  if (!isFields(value)) return null;
   const { pid, ppid, startTime, execId, ageMs, cmdline, exe, cwd, uid, state, threads, cpuSeconds, rssBytes } = value;
   const environ = parseEnviron(value['environ']);
   const python = parsePython(value['python']);
@@ -161,7 +160,7 @@ function parseProcess(value: unknown): ProcessInfo | null {
 /** Undefined: not what it must be. */
 function parseEnviron(value: unknown): Record<string, string> | null | undefined {
   if (value === null) return null;
-  if (!isRecord(value)) return undefined;
+  if (!isFields(value)) return undefined;
   const parsed: Record<string, string> = {};
   for (const [name, text] of Object.entries(value)) {
     if (!isString(text)) return undefined;
@@ -172,7 +171,7 @@ function parseEnviron(value: unknown): Record<string, string> | null | undefined
 
 function parsePython(value: unknown): PythonInfo | null | undefined {
   if (value === null) return null;
-  if (!isRecord(value)) return undefined;
+  if (!isFields(value)) return undefined;
   const { version, remoteDebug, freeThreaded, abi, libc, arch } = value;
   if (remoteDebug !== null && remoteDebug !== 'on' && remoteDebug !== 'off' && remoteDebug !== 'unsupported') {
     return undefined;
@@ -184,7 +183,7 @@ function parsePython(value: unknown): PythonInfo | null | undefined {
 }
 
 function parseEnter(value: unknown): EnterResult | null {
-  if (!isRecord(value) || !isRecord(value['timings'])) return null;
+  if (!isFields(value) || !isFields(value['timings'])) return null;
   const { port, python, debugpy, origin, held } = value;
   const { armed, inside, listening } = value['timings'];
   if (origin !== 'ours' && origin !== 'app' && origin !== 'ours-before' && origin !== 'app-listening') return null;
@@ -194,17 +193,17 @@ function parseEnter(value: unknown): EnterResult | null {
 }
 
 function parseRun(value: unknown): RunResult | null {
-  if (!isRecord(value)) return null;
+  if (!isFields(value)) return null;
   const { exit, exception } = value;
   return isNumber(exit) && isStringOrNull(exception) ? { exit, exception } : null;
 }
 
 function parseError(value: unknown): AgentError | null {
-  if (!isRecord(value)) return null;
+  if (!isFields(value)) return null;
   const { code, message, facts } = value;
   if (!isCode(code) || !isString(message)) return null;
   const parsed: Record<string, string | number | boolean | null> = {};
-  for (const [name, fact] of Object.entries(isRecord(facts) ? facts : {})) {
+  for (const [name, fact] of Object.entries(isFields(facts) ? facts : {})) {
     if (fact === null || isString(fact) || isNumber(fact) || typeof fact === 'boolean') parsed[name] = fact;
   }
   return { code, message, facts: parsed };
@@ -212,10 +211,6 @@ function parseError(value: unknown): AgentError | null {
 
 function isCode(value: unknown): value is AgentErrorCode {
   return AGENT_ERROR_CODES.some((code) => code === value);
-}
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isString(value: unknown): value is string {

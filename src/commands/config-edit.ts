@@ -1,5 +1,6 @@
 // Owns the one change that wand makes to a config of the user's: a context that may be entered. Pure.
 import { basename, extname } from 'node:path';
+import { fields } from '../lib/fields.ts';
 import { editJsonc, parseJsonc } from '../lib/jsonc.ts';
 
 /** The text with that context in `allowContexts`; null: how is for the user to see. */
@@ -27,8 +28,8 @@ export function withAllowedContext(file: string, text: string, context: string):
 function inJson(text: string, path: readonly string[], context: string): string | null {
   const parsed = parseJsonc(text);
   if ('error' in parsed) return null;
-  const holder = path.reduce<unknown>((value, key) => (isObject(value) ? Reflect.get(value, key) : null), parsed.value);
-  const list: unknown = isObject(holder) ? Reflect.get(holder, 'allowContexts') : null;
+  const holder = path.reduce<unknown>((value, key) => fields(value)[key], parsed.value);
+  const list = fields(holder)['allowContexts'];
   return Array.isArray(list)
     ? editJsonc(text, [...path, 'allowContexts', list.length], context)
     : editJsonc(text, [...path, 'allowContexts'], [context]);
@@ -48,8 +49,4 @@ function inModule(text: string, context: string): string | null {
   if (exported === null) return null;
   const at = exported.index + exported[0].length;
   return `${text.slice(0, at)}  allowContexts: [${name}],\n${text.slice(at)}`;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

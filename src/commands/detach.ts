@@ -9,7 +9,6 @@ import { lockPath, logPath, socketPath } from '../lib/paths.ts';
 import { pause } from '../lib/time.ts';
 
 const START_BUDGET_MS = 15_000;
-const never = new AbortController().signal;
 /** In the environment of the process in the background: it must not detach again. */
 const DETACHED = 'WAND_DETACHED';
 
@@ -39,7 +38,7 @@ async function share(running: LockHolder, argv: readonly string[], root: string)
   // It may have taken the lock this moment, and not listen yet.
   const deadline = Date.now() + START_BUDGET_MS;
   while (Date.now() < deadline && !(await answers(root)) && (await lockHolder(lockPath(root))) !== null)
-    await pause(50, never);
+    await pause(50);
   if (isPlain(argv) && (await runsConfig(root))) {
     process.stdout.write(`wand runs in the background already (pid ${String(running.pid)}): that one is used\n`);
     return 0;
@@ -80,7 +79,7 @@ export async function detach(argv: readonly string[], root: string): Promise<num
         );
         return 0;
       }
-      await pause(50, never);
+      await pause(50);
     }
     const quicker = await lockHolder(lockPath(root));
     if (exit !== null && quicker !== null) return await share(quicker, argv, root);

@@ -5,9 +5,11 @@ import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { lockHolder, type LockHolder, processStartTime } from '../daemon/lock.ts';
+import { attempt } from '../lib/attempt.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { lockPath, runtimeDir } from '../lib/paths.ts';
 import { pause } from '../lib/time.ts';
+import { kill } from '../targets/local-tree.ts';
 
 /** A daemon leaves within 2 s, an agent within 5 s. */
 const POLITE_MS = 7_000;
@@ -106,13 +108,9 @@ export async function endProcess({ pid, startTime }: LockHolder, signal: AbortSi
   const isGone = async (): Promise<boolean> => (await processStartTime(pid)) !== startTime;
   if (await isGone()) return;
   for (const [name, patience] of [['SIGTERM', POLITE_MS] as const, ['SIGKILL', 1_000] as const]) {
-    try {
-      process.kill(pid, name);
-      // A frozen one hears nothing.
-      process.kill(pid, 'SIGCONT');
-    } catch {
-      // It is gone, or somebody else's.
-    }
+    kill(pid, name);
+    // A frozen one hears nothing.
+    kill(pid, 'SIGCONT');
     const deadline = Date.now() + patience;
     while (Date.now() < deadline) {
       if (await isGone()) return;
@@ -128,13 +126,4 @@ export async function endProcess({ pid, startTime }: LockHolder, signal: AbortSi
 
 function wordsOf(pid: string): readonly string[] {
   return attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '').split('\0');
-}
-
-/** Processes end while we look, and other users' are closed to us. */
-function attempt<T>(look: () => T, otherwise: T): T {
-  try {
-    return look();
-  } catch {
-    return otherwise;
-  }
 }

@@ -9,7 +9,6 @@ const WITNESS = ['-c', 'ulimit -c 0; read -r end'];
 /** A group gets a signal at one stroke; this is for a kernel that is between two of its members. */
 const LOOKS = 6;
 const LOOK_MS = 5;
-const never = new AbortController().signal;
 
 export class GroupWitness {
   #process: ChildProcess | null = null;
@@ -26,7 +25,7 @@ export class GroupWitness {
     const pid = this.#process?.pid;
     if (pid === undefined) return false;
     for (let look = 0; look < LOOKS; look += 1) {
-      if (look > 0) await pause(LOOK_MS, never);
+      if (look > 0) await pause(LOOK_MS);
       if (!hasSignal(pid)) continue;
       this.#start();
       return true;

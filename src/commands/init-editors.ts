@@ -1,5 +1,6 @@
 // Owns what `wand init --editor` gives editors other than VS Code: a snippet for the file that is the user's program
 // (init.lua, init.el) or for a dialog, and the text of a file of the project's own (.zed/debug.json). Pure.
+import { isFields } from '../lib/fields.ts';
 import { editJsonc, parseJsonc } from '../lib/jsonc.ts';
 import { parseToml } from '../lib/toml.ts';
 import type { EditorName } from './editor-names.ts';
@@ -113,7 +114,7 @@ function zedFile(before: string | null, targets: readonly EditorTarget[]): FileC
   if ('error' in parsed) return { error: placed(parsed.error) };
   if (!Array.isArray(parsed.value)) return { error: 'it does not hold a list' };
   const entries: readonly unknown[] = parsed.value;
-  const there = new Set(entries.map((entry) => (isRecord(entry) ? entry['label'] : undefined)));
+  const there = new Set(entries.map((entry) => (isFields(entry) ? entry['label'] : undefined)));
   const missing = targets.filter((target) => !there.has(zedEntry(target).label));
   missing.forEach((target, index) => {
     text = editJsonc(text, [entries.length + index], zedEntry(target));
@@ -162,11 +163,11 @@ function helixFile(before: string | null, targets: readonly EditorTarget[]): Fil
 }
 
 function templatesOf(value: unknown): readonly unknown[] {
-  const languages = isRecord(value) && Array.isArray(value['language']) ? value['language'] : [];
+  const languages = isFields(value) && Array.isArray(value['language']) ? value['language'] : [];
   return languages.flatMap((language: unknown) => {
-    const adapter = isRecord(language) ? language['debugger'] : undefined;
-    const templates: unknown = isRecord(adapter) ? adapter['templates'] : undefined;
-    return Array.isArray(templates) ? templates.map((one: unknown) => (isRecord(one) ? one['name'] : undefined)) : [];
+    const adapter = isFields(language) ? language['debugger'] : undefined;
+    const templates: unknown = isFields(adapter) ? adapter['templates'] : undefined;
+    return Array.isArray(templates) ? templates.map((one: unknown) => (isFields(one) ? one['name'] : undefined)) : [];
   });
 }
 
@@ -184,8 +185,4 @@ function placed(error: { readonly line: number | null; readonly column: number |
   return error.line === null
     ? error.message
     : `line ${String(error.line)}, column ${String(error.column)}: ${error.message}`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -52,6 +52,11 @@ export function processIo(leave: (code: number) => void): InitIo {
   };
 }
 
+/** What an answer to `… [Y/n]` means: nothing is a yes. */
+export function isYes(answer: string): boolean {
+  return /^(y|yes|)$/i.test(answer);
+}
+
 /** Ctrl-C and Ctrl-D are a no, also to what would be asked after it. */
 async function askOnTerminal(question: string): Promise<string> {
   const { stdin, stdout } = process;

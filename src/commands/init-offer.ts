@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { DebugwandError } from '../lib/errors.ts';
 import { type EditorName, editorsOf } from './editor-names.ts';
 import { editorSetup } from './init-editors.ts';
-import type { InitIo } from './init-io.ts';
+import { isYes, type InitIo } from './init-io.ts';
 import { launchEntry, launchText, type LaunchTarget } from './init-text.ts';
 
 /** How files are offered. */
@@ -42,7 +42,7 @@ export async function offer(
   }
   if (options.yes !== true && io.ask !== null) {
     const answer = await io.ask(`${what}? [Y/n] `);
-    if (!/^(y|yes|)$/i.test(answer)) return false;
+    if (!isYes(answer)) return false;
   }
   await writeChange(change);
   io.print(`done: ${what}`);

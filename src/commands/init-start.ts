@@ -2,7 +2,7 @@
 import type { TargetConfig } from '../core/types.ts';
 import { DebugwandError } from '../lib/errors.ts';
 import { servedPort } from './init-app.ts';
-import type { InitIo } from './init-io.ts';
+import { isYes, type InitIo } from './init-io.ts';
 
 export interface StartOptions {
   readonly yes?: boolean;
@@ -49,7 +49,7 @@ export async function offerStart(ready: Ready, options: StartOptions, io: InitIo
 
 async function isWanted(options: StartOptions, io: InitIo): Promise<boolean> {
   if (options.start === false || options.yes === true || io.ask === null) return false;
-  return /^(y|yes|)$/i.test(await io.ask('start it now? [Y/n] '));
+  return isYes(await io.ask('start it now? [Y/n] '));
 }
 
 function missingPrograms({ root, targets }: Ready, io: InitIo): readonly DebugwandError[] {

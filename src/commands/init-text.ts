@@ -1,4 +1,5 @@
 // Owns the texts that `wand init` writes: a config, and entries of VS Code's launch.json. Pure.
+import { isFields } from '../lib/fields.ts';
 import { editJsonc, parseJsonc } from '../lib/jsonc.ts';
 import type { PathMapping } from '../core/types.ts';
 import { type Proposal, relativePath } from './init-propose.ts';
@@ -65,7 +66,7 @@ export function launchText(text: string | null, root: string, targets: readonly 
     const { line, column, message } = parsed.error;
     return { error: `line ${String(line ?? 1)}, column ${String(column ?? 1)}: ${message}` };
   }
-  if (!isRecord(parsed.value)) return { error: 'it does not hold an object' };
+  if (!isFields(parsed.value)) return { error: 'it does not hold an object' };
   const list = parsed.value['configurations'];
   if (list !== undefined && !Array.isArray(list)) return { error: '`configurations` is not a list' };
   const entries: readonly unknown[] = list ?? [];
@@ -79,9 +80,9 @@ export function launchText(text: string | null, root: string, targets: readonly 
   for (const target of targets) {
     const entry = launchEntry(target, root);
     const same = entries.find(
-      (other) => isRecord(other) && (other['name'] === entry.name || portOf(other) === target.port),
+      (other) => isFields(other) && (other['name'] === entry.name || portOf(other) === target.port),
     );
-    if (isRecord(same)) {
+    if (isFields(same)) {
       const name = typeof same['name'] === 'string' ? same['name'] : entry.name;
       present.push(name);
       names.push(name);
@@ -101,7 +102,7 @@ export function launchText(text: string | null, root: string, targets: readonly 
 
 /** The text with the compound brought up to these configurations; null: it has them all. */
 function withCompound(text: string, compounds: readonly unknown[], names: readonly string[]): string | null {
-  const index = compounds.findIndex((compound) => isRecord(compound) && compound['name'] === ALL);
+  const index = compounds.findIndex((compound) => isFields(compound) && compound['name'] === ALL);
   // Each session is ended by itself: the others go on.
   if (index < 0) {
     const compound = { name: ALL, configurations: names, stopAll: false };
@@ -110,7 +111,7 @@ function withCompound(text: string, compounds: readonly unknown[], names: readon
       : editJsonc(text, ['compounds'], [compound]);
   }
   const compound = compounds[index];
-  const found: unknown = isRecord(compound) ? compound['configurations'] : null;
+  const found: unknown = isFields(compound) ? compound['configurations'] : null;
   const listed: readonly unknown[] = Array.isArray(found) ? found : [];
   const missing = names.filter((name) => !listed.includes(name));
   if (missing.length === 0) return null;
@@ -137,9 +138,5 @@ export function launchEntry({ name, port, mappings }: LaunchTarget, root: string
 /** The port that an entry attaches to. */
 export function portOf(entry: Readonly<Record<string, unknown>>): unknown {
   const { connect } = entry;
-  return isRecord(connect) ? connect['port'] : entry['port'];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isFields(connect) ? connect['port'] : entry['port'];
 }

@@ -1,5 +1,6 @@
 // Owns what `wand doctor` says of .vscode/launch.json, and the text that is right: entries that are missing, that attach to
 // another port than the config has, or that map a folder that is not there. Pure.
+import { fields, isFields, list } from '../lib/fields.ts';
 import { editJsonc, parseJsonc } from '../lib/jsonc.ts';
 import { launchEntry, launchText, portOf, type LaunchTarget } from './init-text.ts';
 
@@ -21,22 +22,18 @@ export function launchState(
   isFolder: (path: string) => boolean,
 ): LaunchState {
   const parsed = parseJsonc(before ?? '{}');
-  const found: unknown =
-    'value' in parsed && typeof parsed.value === 'object' && parsed.value !== null
-      ? Reflect.get(parsed.value, 'configurations')
-      : null;
-  const entries: readonly unknown[] = Array.isArray(found) ? found : [];
+  const entries = list(fields('value' in parsed ? parsed.value : null)['configurations']);
   let text = before;
   const faults: string[] = [];
   for (const target of targets) {
     const wanted = launchEntry(target, root);
-    const index = entries.findIndex((entry) => isRecord(entry) && entry['name'] === wanted.name);
+    const index = entries.findIndex((entry) => isFields(entry) && entry['name'] === wanted.name);
     const entry = entries[index];
-    if (text === null || !isRecord(entry)) continue;
+    if (text === null || !isFields(entry)) continue;
     const port = portOf(entry);
     if (port !== target.port) {
       faults.push(`"${wanted.name}" attaches to port ${String(port)}, the config has ${String(target.port)}`);
-      const place = 'port' in entry && !isRecord(entry['connect']) ? ['port'] : ['connect', 'port'];
+      const place = 'port' in entry && !isFields(entry['connect']) ? ['port'] : ['connect', 'port'];
       text = editJsonc(text, ['configurations', index, ...place], target.port);
     }
     const lost = lostFolder(entry, root, isFolder);
@@ -56,17 +53,12 @@ function lostFolder(
   root: string,
   isFolder: (path: string) => boolean,
 ): string | null {
-  const { pathMappings } = entry;
-  for (const mapping of Array.isArray(pathMappings) ? pathMappings : []) {
-    const local: unknown = isRecord(mapping) ? mapping['localRoot'] : null;
+  for (const mapping of list(entry['pathMappings'])) {
+    const local = fields(mapping)['localRoot'];
     if (typeof local !== 'string') continue;
     const path = local.replaceAll('${workspaceFolder}', root);
     // Other variables are VS Code's to know.
     if (!path.includes('${') && !isFolder(path)) return local;
   }
   return null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -20,7 +20,6 @@ export async function stopCommand(options: { config?: string }): Promise<number>
     process.kill(holder.pid, 'SIGTERM');
   }
   const deadline = Date.now() + PATIENCE_MS;
-  const never = new AbortController().signal;
   while ((await lockHolder(lockPath(root))) !== null) {
     if (Date.now() > deadline) {
       const pid = String(holder?.pid ?? 'unknown');
@@ -30,7 +29,7 @@ export async function stopCommand(options: { config?: string }): Promise<number>
         fix: `end it with \`kill -9 ${pid}\`: what it entered runs on within 5 s`,
       });
     }
-    await pause(30, never);
+    await pause(30);
   }
   process.stdout.write(`stopped (pid ${String(holder?.pid ?? 'unknown')})\n`);
   return 0;

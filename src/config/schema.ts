@@ -13,6 +13,7 @@ import type {
 } from '../core/types.ts';
 import { FIRST_PORT, TARGET_DEFAULTS } from '../core/target-defaults.ts';
 import { replicaNamed } from '../core/workload-name.ts';
+import { isFields } from '../lib/fields.ts';
 import { invalidConfig, type Problem } from './problems.ts';
 import { parseForward } from './forward.ts';
 import { type RawConfig, type RawProcess, type RawTarget, readShape, WORKLOAD_KEYS } from './shape.ts';
@@ -131,13 +132,9 @@ type LooseTarget = readonly [name: string, target: Readonly<Record<string, unkno
 
 /** The targets of a config that may be wrong in other places: so all problems can be told at once. */
 function targetsOf(raw: unknown): readonly LooseTarget[] {
-  const targets = isRecord(raw) ? raw['targets'] : undefined;
-  if (!isRecord(targets)) return [];
-  return Object.entries(targets).flatMap(([name, target]): LooseTarget[] => (isRecord(target) ? [[name, target]] : []));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const targets = isFields(raw) ? raw['targets'] : undefined;
+  if (!isFields(targets)) return [];
+  return Object.entries(targets).flatMap(([name, target]): LooseTarget[] => (isFields(target) ? [[name, target]] : []));
 }
 
 /** What the schema cannot say: each target has one source, and settings go with the source that they belong to. */
@@ -165,7 +162,7 @@ function sourceProblems(targets: readonly LooseTarget[], known: readonly Problem
       );
     }
     for (const [key, one] of Object.entries({ docker, kubernetes })) {
-      if (!isRecord(one) || one['replica'] !== 'all') continue;
+      if (!isFields(one) || one['replica'] !== 'all') continue;
       const single = ['container', 'pod'].find(
         (kind) => one[kind] !== undefined && (kind === 'pod' || key === 'docker'),
       );

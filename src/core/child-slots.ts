@@ -1,7 +1,7 @@
 // Owns the state of the slots of further workers: each has a worker or waits for one, and a debug session that outlives
 // it. Pure; who gets which slot is slots.ts, what is done about it plan-children.ts.
 import { NO_REATTACHES, type Reattaches, type WorkerState } from './entry-state.ts';
-import type { Followed } from './exit-reason.ts';
+import type { FollowedWorker } from './exit-reason.ts';
 
 export type ChildSession =
   /** Not asked for yet. */
@@ -17,7 +17,7 @@ export interface ChildSlot {
   readonly id: number;
   readonly worker: WorkerState | null;
   /** The last worker that was entered for it. */
-  readonly previous: Followed | null;
+  readonly previous: FollowedWorker | null;
   readonly reattach: Reattaches;
   /** Since when it has had its worker, or none; ms since the epoch. */
   readonly since: number;

@@ -4,7 +4,7 @@ import type { ReattachReason } from './status.ts';
 import type { Classification, ProcessInfo, Replica } from './types.ts';
 
 /** A worker that was followed, with the tree and the replica at that time. */
-export interface Followed {
+export interface FollowedWorker {
   readonly classification: Classification;
   readonly replica: Replica;
   readonly worker: ProcessInfo;
@@ -25,8 +25,8 @@ export const CRASH_SIGNALS: ReadonlySet<number> = new Set([4, 6, 7, 8, 9, 11]);
  * worker died by a signal of its own fault, or by an exception; `reload`: its supervisor lives and started the next one.
  */
 export function reattachReason(
-  before: Followed,
-  after: Followed,
+  before: FollowedWorker,
+  after: FollowedWorker,
   exits: readonly (Exit & { readonly exception?: string | null })[] = [],
 ): ReattachReason {
   if (before.replica.id !== after.replica.id) return 'rollout';
@@ -39,7 +39,7 @@ export function reattachReason(
 }
 
 /** True if the nearest Python ancestor of the old worker (or, without one, its parent) lives above the new one. */
-function supervisorLives(before: Followed, after: Followed): boolean {
+function supervisorLives(before: FollowedWorker, after: FollowedWorker): boolean {
   const parents = ancestors(before.classification, before.worker);
   const supervisors = parents.filter((process) => process.role === 'supervisor');
   const wanted = supervisors.length > 0 ? supervisors : parents;

@@ -20,7 +20,7 @@ export interface FollowedReplica {
   readonly worked: boolean;
 }
 
-interface Followed {
+interface HasFollowed {
   readonly followed: readonly FollowedReplica[];
 }
 
@@ -35,12 +35,12 @@ export function followsAll(source: TargetSource): boolean {
 }
 
 /** Where a process runs; null: that is not followed (any more). */
-export function replicaOf({ followed }: Followed, { replica }: ProcessKey): FollowedReplica | null {
+export function replicaOf({ followed }: HasFollowed, { replica }: ProcessKey): FollowedReplica | null {
   return followed.find(({ key }) => replica === undefined || key === replica) ?? null;
 }
 
 /** Where the first session is, or would be: null, nowhere. */
-export function homeOf(state: Followed & { readonly worker: WorkerState | null }): FollowedReplica | null {
+export function homeOf(state: HasFollowed & { readonly worker: WorkerState | null }): FollowedReplica | null {
   const own = state.worker === null ? null : replicaOf(state, state.worker.process);
   return own ?? state.followed[0] ?? null;
 }
@@ -56,7 +56,7 @@ export function shortName({ name }: Replica): string {
 }
 
 /** "worker 7"; where there are several replicas "worker 7 in web-1". */
-export function workerName(state: Followed, process: ProcessKey): string {
+export function workerName(state: HasFollowed, process: ProcessKey): string {
   const name = `worker ${String(process.pid)}`;
   const place = state.followed.length > 1 ? replicaOf(state, process) : null;
   return place === null ? name : `${name} in ${shortName(place.replica)}`;

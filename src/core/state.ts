@@ -5,7 +5,7 @@ import type { Replica, Rung, Snapshot, TargetConfig } from './types.ts';
 import { replicaOf, type FollowedReplica } from './followed-replica.ts';
 import { endedSlot, onlyOpen, withSession, type ChildSlot } from './child-slots.ts';
 import { follow, noticed, onSlot, seated, slotAnew } from './following.ts';
-import type { Followed } from './exit-reason.ts';
+import type { FollowedWorker } from './exit-reason.ts';
 import type { ProcessKey } from './identity.ts';
 import type { Observation } from './observation.ts';
 import { eachTree, everyWorker, nowFollowing, observeReplica } from './observe-replica.ts';
@@ -32,7 +32,7 @@ export interface TargetState {
   /** Of the first session. */
   readonly worker: WorkerState | null;
   /** The last worker that was entered: what `cause` is derived from. */
-  readonly previous: Followed | null;
+  readonly previous: FollowedWorker | null;
   /** How workers that were followed ended, as far as anybody told; the last one last. */
   readonly ends: readonly WorkerEnd[];
   /** Workers followed so far. */
@@ -278,7 +278,7 @@ function withPredecessor(
   { classification, replica }: FollowedReplica,
 ): TargetState {
   if (classification === null) return state;
-  const previous: Followed = { classification, replica, worker: process };
+  const previous: FollowedWorker = { classification, replica, worker: process };
   const slot = slotOf(state, generation);
   return slot === null ? { ...state, previous } : onSlot(state, slot.id, (one) => ({ ...one, previous }));
 }

@@ -1,5 +1,6 @@
 // Owns the answer to "who has this port?", for the error that a taken port makes. Linux only; elsewhere nobody is named.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { attempt } from '../lib/attempt.ts';
 
 export interface PortOwner {
   /** Null: the process belongs to another user, or to another PID namespace. */
@@ -89,13 +90,4 @@ function commandOf(pid: string): string | null {
   const command = bytes.split('\0').filter(Boolean).join(' ');
   if (command === '') return null;
   return command.length > MAX_COMMAND ? `${command.slice(0, MAX_COMMAND - 1)}…` : command;
-}
-
-/** Processes end while we look, and other users' are closed to us. */
-function attempt<T>(look: () => T, otherwise: T): T {
-  try {
-    return look();
-  } catch {
-    return otherwise;
-  }
 }

@@ -2,6 +2,7 @@
 // port is ever tried blindly.
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { attempt } from '../lib/attempt.ts';
 
 export type Found =
   | { readonly port: number }
@@ -55,13 +56,4 @@ function isNear(cwd: string, root: string): boolean {
   const up = relative(root, cwd);
   const down = relative(cwd, root);
   return !up.startsWith('..') || !down.startsWith('..');
-}
-
-/** Processes end while we look, and other users' are closed to us. */
-function attempt<T>(look: () => T, otherwise: T): T {
-  try {
-    return look();
-  } catch {
-    return otherwise;
-  }
 }

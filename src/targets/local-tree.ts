@@ -10,7 +10,6 @@ export interface Known {
 
 /** How often the end of what is no child of ours is looked for, ms. */
 const LOOK_MS = 20;
-const never = new AbortController().signal;
 
 /** Without `root` itself. */
 export function treeBelow(root: number): readonly Known[] {
@@ -28,7 +27,7 @@ export async function endAll(processes: readonly Known[], deadline: number): Pro
     // Who is stopped takes no signal but this one.
     kill(pid, 'SIGCONT');
   }
-  while (left().length > 0 && Date.now() < deadline) await pause(LOOK_MS, never);
+  while (left().length > 0 && Date.now() < deadline) await pause(LOOK_MS);
   for (const { pid } of left()) kill(pid, 'SIGKILL');
 }
 
@@ -37,6 +36,6 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // Gone already.
+    // It is gone, or somebody else's.
   }
 }

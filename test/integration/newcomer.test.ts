@@ -81,6 +81,19 @@ function nameOf(project: Folder): string {
   return project.path.split('/').at(-1) ?? '';
 }
 
+/** A stop before the change and one after it, in one session, which is good and ends here. */
+async function hitsThroughReload(
+  launched: LaunchedEditor,
+  ask: () => Promise<unknown>,
+  change: () => Promise<unknown>,
+): Promise<void> {
+  expect(await launched.hit(ask)).toEqual({ answer: 42 });
+  await launched.reloaded(change);
+  expect(await launched.hit(ask)).toEqual({ answer: 4300 });
+  await assertGoodSession(launched.editor);
+  launched.editor.destroy();
+}
+
 let redis: Redis | undefined;
 
 beforeAll(async () => {
@@ -107,11 +120,7 @@ describe.skipIf(environment === undefined)('a project on this machine', () => {
       const launched = await LaunchedEditor.start(project, file, `wand: ${nameOf(project)}`);
       await launched.isSet();
       const ask = (): Promise<unknown> => answerOf(`http://127.0.0.1:${String(http)}/`);
-      expect(await launched.hit(ask)).toEqual({ answer: 42 });
-      await launched.reloaded(() => changeAnswer(project, file, '4300'));
-      expect(await launched.hit(ask)).toEqual({ answer: 4300 });
-      await assertGoodSession(launched.editor);
-      launched.editor.destroy();
+      await hitsThroughReload(launched, ask, () => changeAnswer(project, file, '4300'));
       if ('.vscode/launch.json' in files) {
         const { configurations } = await launchOf(project);
         expect(configurations.map(({ name }) => name)).toEqual(['mine', `wand: ${nameOf(project)}`]);
@@ -219,14 +228,11 @@ CMD uvicorn main:app --app-dir code --host 0.0.0.0
       await daemon.target('attached', ATTACHED, { timeoutMs: 40_000 });
       const launched = await LaunchedEditor.start(project, 'backend/main.py', `wand: ${name}`);
       await launched.isSet();
-      expect(await launched.hit(async () => answerOf(await addressOf(name)))).toEqual({ answer: 42 });
-      await launched.reloaded(async () => {
+      const ask = async (): Promise<unknown> => answerOf(await addressOf(name));
+      await hitsThroughReload(launched, ask, async () => {
         await changeAnswer(project, 'backend/main.py', '4300');
         await up();
       });
-      expect(await launched.hit(async () => answerOf(await addressOf(name)))).toEqual({ answer: 4300 });
-      await assertGoodSession(launched.editor);
-      launched.editor.destroy();
     } catch (error) {
       throw new Error(`${String(error)}\n${init.stdout}\n${daemon.output}`, { cause: error });
     } finally {
@@ -369,11 +375,7 @@ spec: { selector: { app: web }, ports: [{ port: 80, targetPort: 8000 }] }
       const ask = (): Promise<unknown> => answerOf(`http://${address.trim()}:8000/`);
       const launched = await LaunchedEditor.start(project, 'app/main.py', 'wand: web');
       await launched.isSet();
-      expect(await launched.hit(ask)).toEqual({ answer: 42 });
-      await launched.reloaded(() => changeAnswer(project, 'app/main.py', '4300'));
-      expect(await launched.hit(ask)).toEqual({ answer: 4300 });
-      await assertGoodSession(launched.editor);
-      launched.editor.destroy();
+      await hitsThroughReload(launched, ask, () => changeAnswer(project, 'app/main.py', '4300'));
     } catch (error) {
       throw new Error(`${String(error)}\n${init.stdout}\n${daemon.output}`, { cause: error });
     } finally {

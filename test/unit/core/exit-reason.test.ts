@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { reattachReason, type Exit, type Followed } from '../../../src/core/exit-reason.ts';
+import { reattachReason, type Exit, type FollowedWorker } from '../../../src/core/exit-reason.ts';
 import { classify } from '../../../src/core/classify.ts';
 import type { ProcessInfo, Replica } from '../../../src/core/types.ts';
 import { processInfo } from '../../support/process-info.ts';
@@ -10,7 +10,7 @@ const first = processInfo(12, 10, SPAWN);
 const second = processInfo(13, 10, SPAWN);
 const replica: Replica = { id: 'c1', name: 'api', state: 'running', startedAt: 't1', scope: { kind: 'namespace' } };
 
-function followed(worker: ProcessInfo, processes: ProcessInfo[], where: Partial<Replica> = {}): Followed {
+function followed(worker: ProcessInfo, processes: ProcessInfo[], where: Partial<Replica> = {}): FollowedWorker {
   return { worker, classification: classify(processes, 'auto'), replica: { ...replica, ...where } };
 }
 
@@ -23,7 +23,7 @@ function exit(signal: number | null): Exit[] {
 
 describe('reattachReason', () => {
   const otherReloader = { ...reloader, startTime: 90_000 };
-  test.each<[string, Followed, Followed, Exit[], string]>([
+  test.each<[string, FollowedWorker, FollowedWorker, Exit[], string]>([
     ['the supervisor lives and has a new worker', before, reloaded, [], 'reload'],
     ['… which ended the old one by SIGTERM', before, reloaded, exit(15), 'reload'],
     ['… or the old one exited by itself', before, reloaded, exit(0), 'reload'],
@@ -62,7 +62,7 @@ describe('reattachReason', () => {
 
   test('below watchmedo the celery main process is replaced, too: watchmedo lives', () => {
     const watchmedo = processInfo(5, 1, 'python3.14 /bin/watchmedo auto-restart -- celery');
-    const tree = (main: number): Followed => {
+    const tree = (main: number): FollowedWorker => {
       const celery = processInfo(main, 5, 'python3.14 -m celery worker');
       const child = processInfo(main + 1, main, celery.cmdline, { execId: celery.execId });
       return followed(child, [watchmedo, celery, child]);
